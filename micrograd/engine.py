@@ -1,0 +1,340 @@
+"""Scalars that remember how they were computed, and the chain rule run backwards over that memory.
+
+A ``Value`` holds a number. Arithmetic on Values records a graph: each node keeps its parents (the operands) and, as
+numbers, the derivatives of its output by each of them. ``backward()`` walks from the loss back to the leaves and adds
+to each node's ``grad`` the derivative of the loss by that node:
+
+>>> a, b = Value(2.0), Value(-3.0)
+>>> loss = a * b + a**2
+>>> loss.backward()
+>>> a.grad, b.grad                          # b + 2a, a
+(1.0, 2.0)
+
+Leaves **accumulate** over calls, which is how the gradients of a batch add up, one sample's graph after another;
+interior nodes start every pass from zero. Nodes know their parents, not their children, so a graph dies with its loss.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import isfinite, isnan
+from numbers import Real
+from typing import Any, overload
+
+from micrograd import ops
+from micrograd.graph import Copyable, topological_order
+from micrograd.ops import Primitive
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+def number(data: Any) -> float:
+    """``data`` as a float. Raises TypeError for what is not a real number, ValueError for nan."""
+    if type(data) is float and data - data == 0.0:
+        return data
+    if not isinstance(data, Real):
+        raise TypeError(f"a real number is wanted, got {data!r} of type {type(data).__name__}")
+    try:
+        result = float(data)
+    except OverflowError as cause:
+        raise ValueError("a number in the range of a float is wanted, got one beyond it") from cause
+    if isnan(result):
+        raise ValueError("a number is wanted, got nan")
+    return result
+
+
+# What a leaf is to the reader of a picture; to a gradient it makes no difference.
+LEAVES = {role: Primitive(role, number, lambda *_: (), symbol="") for role in ("parameter", "input", "constant")}
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, in this thread or task: results are leaves, and cost less time and memory."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def is_recording() -> bool:
+    """Whether operations are being recorded, that is, whether this is outside of every ``no_grad()``."""
+    return _recording.get()
+
+
+def as_value(data: Any, role: str = "constant") -> "Value":
+    """``data`` itself if it is a Value, else a new leaf that holds it."""
+    return data if isinstance(data, Value) else Value(data, role=role)
+
+
+def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
+    def method(self: "Value") -> "Value":
+        return record(op, (self,), (self.data,))
+
+    return method
+
+
+def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    def method(self: "Value", other: Any) -> "Value":
+        if type(other) is not Value:
+            if not isinstance(other, (Real, Value)):
+                return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
+            other = as_value(other)
+        return record(op, (self, other), (self.data, other.data))
+
+    return method
+
+
+def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    def method(self: "Value", other: Any) -> "Value":
+        if not isinstance(other, Real):
+            return NotImplemented  # type: ignore[no-any-return]
+        constant = as_value(other)
+        return record(op, (constant, self), (constant.data, self.data))
+
+    return method
+
+
+def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[["Value", Any], bool]:
+    def method(self: "Value", other: Any) -> bool:
+        return compare(self.data, other.data if isinstance(other, Value) else other)
+
+    return method
+
+
+class Value(Copyable):
+    """A number in a graph.
+
+    Arithmetic with ints, floats and NumPy scalars on either side records nodes, and so do the methods below, which
+    NumPy's functions call on arrays of Values (``np.tanh(array)``). Order is by data, ``==`` and ``hash`` by identity.
+
+    Args:
+        data: a real number, kept as a float; anything else raises TypeError, and nan ValueError.
+        _children, _op: operands and symbol of a node made by hand, which needs a ``_backward`` of its own.
+        label: a name for pictures and messages.
+        role: what a leaf is in pictures: "parameter", "input" or "constant".
+
+    Attributes:
+        data: the number. Changing it changes later computations, never a graph that was recorded before.
+        grad: derivative by this node of what ``backward()`` was called on; in leaves it adds up over calls.
+        parents: the operands in order, repeated where one is used twice.
+        partials: the local derivatives, one per parent.
+        op: the row of the table of primitives that made this node.
+    """
+
+    __slots__ = ("_rule", "data", "grad", "label", "op", "parents", "partials")
+
+    def __init__(
+        self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
+    ) -> None:
+        if role not in LEAVES:
+            raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
+        self.data = number(data)
+        self.grad = 0.0
+        self.label = label
+        self.parents: tuple[Value, ...] = tuple(_children)
+        self.partials: Sequence[float] = ()
+        self.op = _by_hand(_op) if self.parents or _op else LEAVES[role]
+
+    __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
+    __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
+    __mul__, __rmul__ = _binary(ops.mul), _reflected(ops.mul)
+    __truediv__, __rtruediv__ = _binary(ops.div), _reflected(ops.div)
+    _pow, __rpow__ = _binary(ops.pow), _reflected(ops.pow)
+    maximum, minimum = _binary(ops.maximum), _binary(ops.minimum)
+
+    __neg__, __abs__ = _unary(ops.neg), _unary(ops.absolute)
+    exp, expm1, log, log1p = _unary(ops.exp), _unary(ops.expm1), _unary(ops.log), _unary(ops.log1p)
+    sqrt, erf = _unary(ops.sqrt), _unary(ops.erf)
+    sin, cos, tan = _unary(ops.sin), _unary(ops.cos), _unary(ops.tan)
+    arcsin, arccos, arctan = _unary(ops.arcsin), _unary(ops.arccos), _unary(ops.arctan)
+    sinh, cosh, tanh = _unary(ops.sinh), _unary(ops.cosh), _unary(ops.tanh)
+    sigmoid, softplus, relu = _unary(ops.sigmoid), _unary(ops.softplus), _unary(ops.relu)
+
+    __lt__, __le__ = _ordering(operator.lt), _ordering(operator.le)
+    __gt__, __ge__ = _ordering(operator.gt), _ordering(operator.ge)
+
+    def __pow__(self, exponent: Any) -> "Value":
+        if not isinstance(exponent, Real):
+            return self._pow(exponent)
+        number(exponent)
+        return record(ops.power(exponent if isinstance(exponent, int) else float(exponent)), (self,), (self.data,))
+
+    def __pos__(self) -> "Value":
+        return self
+
+    def __float__(self) -> float:
+        return self.data
+
+    def __bool__(self) -> bool:
+        return self.data != 0.0
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data}, grad={self.grad or 0})"  # a gradient not computed yet shows as 0
+
+    def backward(self, gradient: float = 1.0) -> None:
+        """Add to ``grad`` of every leaf of this graph: ``gradient`` · ∂self/∂leaf. Interior nodes are set to theirs.
+
+        A second call adds the same again, since interior nodes start from zero. ``gradient`` is the derivative of some
+        final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over a batch of B.
+        """
+        order = topological_order(self)
+        for node in order:
+            node.grad = 0.0
+        self.grad += number(gradient)
+        for node in reversed(order):
+            delta = node.grad
+            if node.partials:
+                if delta:  # from 0 nothing flows back; half of the units of a relu network are at 0
+                    for parent, slope in zip(node.parents, node.partials):
+                        parent.grad += delta * slope
+            else:
+                node._backward()
+
+    @property
+    def role(self) -> str:
+        """What pictures show: "hidden" for the result of an operation, else "parameter", "input" or "constant"."""
+        if self.parents:
+            return "hidden"
+        return self.op.name if self.op.name in LEAVES else "constant"
+
+    # ---- what scripts for micrograd 0.1.0 use ------------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> set["Value"]:
+        return set(self.parents)
+
+    @property
+    def _op(self) -> str:
+        return self.op.symbol
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """The rule of a node made by hand; assign a function of no arguments that adds to the operands' ``grad``."""
+        if not hasattr(self, "_rule"):
+            raise ValueError(f"{self!r} was made by hand, so it has no derivatives; assign its _backward")
+        return self._rule
+
+    @_backward.setter
+    def _backward(self, rule: Callable[[], None]) -> None:
+        self._rule = rule
+
+    # ---- copies and pickles: see graph.Copyable ----------------------------------------------------------------------
+
+    def _state(self) -> tuple[Any, ...]:
+        if self.parents and not self.partials:
+            raise TypeError("a node made by hand cannot be copied: its _backward refers to the nodes of the old graph")
+        return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role
+
+    @classmethod
+    def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
+        node = _new(cls)
+        node.data, node.grad, node.label, node.partials, op = state
+        node.op = op if parents else LEAVES[op]
+        node.parents = parents
+        return node
+
+    @staticmethod
+    def _record(op: Primitive, operands: Iterable[Any]) -> "Value":
+        return apply(op, operands)
+
+
+_new = Value.__new__
+
+
+def _by_hand(symbol: str) -> Primitive:
+    def missing(*_: Any) -> Any:
+        raise ValueError(f"a node made by hand ({symbol!r}) has no rule; define a primitive instead")
+
+    return Primitive(symbol, missing, missing)
+
+
+def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -> Value:
+    """The node for ``op`` on ``parents``, whose data are ``operands``, grouped as the rules of ``op`` take them.
+
+    Raises ValueError, naming the operation and its operands, where it or its derivative is undefined or overflows.
+    """
+    try:
+        data = op.forward(*operands)
+        partials = op.partials(data, *operands) if _recording.get() else ()
+    except (ArithmeticError, ValueError) as cause:
+        raise op.error([p.data for p in parents], cause) from cause
+    if type(data) is not float or data - data != 0.0:  # an int, or not finite
+        data = _checked(data, op, parents)
+    node = _new(Value)
+    node.data = data
+    node.grad = 0.0
+    node.op = op
+    node.label = ""
+    node.parents = parents if partials else ()
+    node.partials = partials
+    return node
+
+
+def _checked(data: Any, op: Primitive, parents: tuple[Value, ...]) -> float:
+    result = float(data)
+    if isnan(result) or (not isfinite(result) and all(isfinite(p.data) for p in parents)):
+        raise op.error([p.data for p in parents], f"the result is {result}")
+    return result
+
+
+def apply(op: Primitive, operands: Iterable[Any]) -> Value:
+    """Record ``op`` on Values and numbers, listed flat."""
+    parents = tuple([as_value(operand) for operand in operands])
+    return record(op, parents, op.group([p.data for p in parents]))
+
+
+def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Value:
+    """One node for bias + Σ wᵢxᵢ, the input signal s of a unit with those weights; its ``grad`` is the lecture's δ.
+
+    Raises ValueError where the two lengths differ or are 0.
+    """
+    if len(weights) != len(inputs) or not len(weights):
+        raise ValueError(f"dot wants as many inputs as weights, one at least; got {len(inputs)} and {len(weights)}")
+    try:
+        vectors = [w.data for w in weights], [x.data for x in inputs]
+        if bias is None:
+            return record(ops.dot, (*weights, *inputs), vectors)
+        return record(ops.dot, (*weights, *inputs, bias), (*vectors, bias.data))
+    except (AttributeError, TypeError):  # plain numbers among them: asking each for its type beforehand costs more
+        return apply(ops.dot, (*weights, *inputs) if bias is None else (*weights, *inputs, bias))
+
+
+def logsumexp(values: Iterable[Any]) -> Value:
+    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax."""
+    return apply(ops.logsumexp, values)
+
+
+@overload
+def gradients(output: Value, wrt: Value, create_graph: bool = False) -> Value: ...
+@overload
+def gradients(output: Value, wrt: Iterable[Value], create_graph: bool = False) -> list[Value]: ...
+def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = False) -> Value | list[Value]:
+    """∂output/∂v for each v of ``wrt`` (a Value, or several: then a list), as Values; no node's ``grad`` is touched.
+
+    With ``create_graph`` the results are nodes, built by the same rules applied to Values, and can be differentiated
+    again. A v that ``output`` does not depend on has 0. Raises ValueError if data that a rule needs was changed since
+    the graph was recorded: the second derivative would then not belong to the first.
+    """
+    sums: dict[Value, Any] = {output: as_value(1.0) if create_graph else 1.0}
+    for node in reversed(topological_order(output)):
+        if node not in sums:
+            continue
+        slopes = _slopes(node) if create_graph else node.partials
+        for parent, slope in zip(node.parents, slopes, strict=True):
+            term = sums[node] * slope
+            sums[parent] = sums[parent] + term if parent in sums else term
+    if isinstance(wrt, Value):
+        return as_value(sums.get(wrt, 0.0))
+    return [as_value(sums.get(v, 0.0)) for v in wrt]
+
+
+def _slopes(node: Value) -> Sequence[Any]:
+    slopes = node.op.partials(node, *node.op.group(node.parents))
+    if any(float(new) != old for new, old in zip(slopes, node.partials, strict=True)):
+        raise ValueError(f"the data of {node.op.name}'s operands was changed after the graph was recorded")
+    return slopes

@@ -1,0 +1,197 @@
+"""The table of primitives: what each operation computes, and its local derivatives.
+
+A row holds a name, the forward rule on floats, the rule for the local derivatives (partials) and the symbol
+that pictures show. The partials are functions of the output ``z`` and the operands, written in operations that
+floats and ``Value`` nodes share: on floats they give slopes, on Values a graph to be differentiated again.
+Whatever needs to know an operation reads its row, so a new one is added in one place:
+
+>>> bell = primitive("bell", lambda x: math.exp(-x * x), lambda z, x: (-2 * x * z,))
+>>> bell(0.5), bell.partials(bell(0.5), 0.5)
+(0.7788007830714049, (-0.7788007830714049,))
+>>> del TABLE["bell"]
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import mul as product
+from typing import Any
+
+TABLE: dict[str, "Primitive"] = {}
+
+
+class Primitive:
+    """One row of the table. Called on numbers it computes; called on a ``Value`` it records a node.
+
+    Attributes:
+        name: the row's key in ``TABLE``.
+        forward: maps the operands (floats) to the output (a float).
+        partials: maps the output and the operands to one local derivative per operand.
+        symbol: what a picture shows, also a node's ``_op``.
+        group: maps the flat list of operands to the arguments of the two rules; ``dot`` has vectors there.
+        constant: the number that a row of a family such as ``power(3)`` holds, else None.
+    """
+
+    __slots__ = ("constant", "forward", "group", "name", "partials", "symbol")
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., float],
+        partials: Callable[..., Sequence[Any]],
+        symbol: str | None = None,
+        group: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+        constant: float | None = None,
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.partials = partials
+        self.symbol = name if symbol is None else symbol
+        self.group = group
+        self.constant = constant
+
+    def __call__(self, *operands: Any) -> Any:
+        for operand in operands:
+            if hasattr(operand, "_record"):
+                return operand._record(self, operands)
+        try:
+            return self.forward(*self.group(operands))
+        except (ArithmeticError, ValueError) as cause:
+            raise self.error(operands, cause) from cause
+
+    def error(self, operands: Sequence[float], cause: object) -> ValueError:
+        """The error that says which operation failed, on which numbers, and why."""
+        numbers = [*operands] if self.constant is None else [*operands, self.constant]
+        shown = [repr(x) for x in numbers[:4]] + ["…"] * (len(numbers) > 4)
+        return ValueError(f"{self.name}({', '.join(shown)}): {cause}")
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return find, (self.name, self.constant)
+
+
+def primitive(
+    name: str,
+    forward: Callable[..., float],
+    partials: Callable[..., Sequence[Any]],
+    symbol: str | None = None,
+    group: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+) -> Primitive:
+    """Add a row to the table and return it, ready to be called on numbers and Values.
+
+    Args:
+        name: a new name; taken names raise ValueError.
+        forward: the function on floats, e.g. ``math.erf``. It raises ArithmeticError or ValueError outside its domain.
+        partials: ``partials(z, *operands)`` returns one local derivative per operand, in arithmetic and in
+            functions of this table, so that it works on floats and on Values.
+        symbol: what pictures show; the name if not given.
+    """
+    if name in TABLE:
+        raise ValueError(f"a primitive named {name!r} exists already; choose another name")
+    TABLE[name] = Primitive(name, forward, partials, symbol, group)
+    return TABLE[name]
+
+
+def find(name: str, constant: float | None = None) -> Primitive:
+    """The row of that name; with a constant, the member of that family (``find("power", 3)``)."""
+    if constant is not None:
+        return power(constant)
+    if name not in TABLE:
+        raise ValueError(f"no primitive named {name!r}; define it with primitive(...) first")
+    return TABLE[name]
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------------------------
+
+neg = primitive("neg", lambda x: -x, lambda z, x: (-1.0,), "−")
+add = primitive("add", lambda x, y: x + y, lambda z, x, y: (1.0, 1.0), "+")
+sub = primitive("sub", lambda x, y: x - y, lambda z, x, y: (1.0, -1.0), "−")
+mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
+div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
+# math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
+pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), z * log(x)), "**")
+
+
+@lru_cache(maxsize=1024, typed=True)
+def power(n: float) -> Primitive:
+    """The primitive x ↦ xⁿ for a number n. A family of its own: unlike ``pow`` it admits a negative x if n is whole."""
+    # n == 0 apart, since 0·x⁻¹ is undefined at x = 0 where the true slope is 0.
+    return Primitive(
+        "power", lambda x: math.pow(x, n), lambda z, x: (n * x ** (n - 1) if n else 0.0,), f"**{n}", constant=n
+    )
+
+
+# ---- functions of one number -----------------------------------------------------------------------------------------
+
+
+def _sigmoid(x: float) -> float:
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    return math.exp(x) / (1 + math.exp(x))  # e^-x would overflow here
+
+
+exp = primitive("exp", math.exp, lambda z, x: (z,))
+expm1 = primitive("expm1", math.expm1, lambda z, x: (z + 1,))
+log: Primitive = primitive("log", math.log, lambda z, x: (1 / x,))
+log1p = primitive("log1p", math.log1p, lambda z, x: (1 / (1 + x),))
+sqrt = primitive("sqrt", math.sqrt, lambda z, x: (0.5 / z,), "√")
+sin = primitive("sin", math.sin, lambda z, x: (cos(x),))
+cos: Primitive = primitive("cos", math.cos, lambda z, x: (-sin(x),))
+tan = primitive("tan", math.tan, lambda z, x: (1 + z * z,))
+arcsin = primitive("arcsin", math.asin, lambda z, x: (1 / sqrt(1 - x * x),))
+arccos = primitive("arccos", math.acos, lambda z, x: (-1 / sqrt(1 - x * x),))
+arctan = primitive("arctan", math.atan, lambda z, x: (1 / (1 + x * x),))
+sinh = primitive("sinh", math.sinh, lambda z, x: (cosh(x),))
+cosh: Primitive = primitive("cosh", math.cosh, lambda z, x: (sinh(x),))
+tanh = primitive("tanh", math.tanh, lambda z, x: (1 - z * z,))
+sigmoid = primitive("sigmoid", _sigmoid, lambda z, x: (z * (1 - z),), "σ")
+softplus = primitive("softplus", lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), lambda z, x: (sigmoid(x),))
+erf = primitive("erf", math.erf, lambda z, x: (2 / math.sqrt(math.pi) * exp(-x * x),))
+# Kinks are pinned: relu'(0) = 0 and abs'(0) = 0. Written so that relu(nan) is nan.
+relu = primitive("relu", lambda x: 0.0 if x <= 0 else x, lambda z, x: (1.0 if x > 0 else 0.0,), "ReLU")
+absolute = primitive("abs", abs, lambda z, x: (1.0 * (x > 0) - 1.0 * (x < 0),), "| |")
+
+# ---- functions of several numbers ------------------------------------------------------------------------------------
+
+# At a tie each operand gets half of the gradient, as in PyTorch.
+maximum = primitive(
+    "maximum",
+    lambda x, y: x if x >= y else y,
+    lambda z, x, y: (0.5 * ((x > y) + (x >= y)), 0.5 * ((y > x) + (y >= x))),
+    "max",
+)
+minimum = primitive(
+    "minimum",
+    lambda x, y: x if x <= y else y,
+    lambda z, x, y: (0.5 * ((x < y) + (x <= y)), 0.5 * ((y < x) + (y <= x))),
+    "min",
+)
+
+
+def _vectors(v: Sequence[Any]) -> Sequence[Any]:
+    """Split w₁ … wₙ, x₁ … xₙ, and a bias if their number is odd, into the two vectors and the bias."""
+    n = len(v) // 2
+    return v[:n], v[n : 2 * n], *v[2 * n :]
+
+
+def _logsumexp(v: Sequence[float]) -> float:
+    largest = max(v)  # taken out, so that no exponential overflows
+    return largest + math.log(sum([math.exp(x - largest) for x in v]))
+
+
+# A unit's input signal, bias + Σ wᵢxᵢ, as one node: the lecture's s, and what makes plain Python fast enough.
+dot = primitive(
+    "dot",
+    lambda w, x, bias=0.0: sum(map(product, w, x), bias),
+    lambda z, w, x, bias=None: (*x, *w) if bias is None else (*x, *w, 1.0),
+    group=_vectors,
+)
+logsumexp = primitive(
+    "logsumexp",
+    _logsumexp,
+    lambda z, v: tuple([exp(x - z) for x in v]),
+    "log Σ exp",
+    group=lambda v: (v,),
+)
