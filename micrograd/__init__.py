@@ -1,11 +1,29 @@
 """Scalar autodiff and mini-batch training one can read, see and trust.
 
 ``Value`` records a graph of scalar operations and backpropagates through it; the gradients of each sample's loss graph
-are added into shared parameter nodes before an optimizer step. Start with ``micrograd.engine``.
+are added into shared parameter nodes before an optimizer step. Start reading with ``micrograd.engine``.
 """
 
-from micrograd import ops
+from micrograd import data, losses, nn, ops, optim
+from micrograd.check import gradcheck
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
 from micrograd.ops import primitive
+from micrograd.train import accumulate, evaluate, fit
 
-__all__ = ["Value", "dot", "gradients", "logsumexp", "no_grad", "ops", "primitive"]
+__all__ = [
+    "Value",
+    "accumulate",
+    "data",
+    "dot",
+    "evaluate",
+    "fit",
+    "gradcheck",
+    "gradients",
+    "logsumexp",
+    "losses",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "primitive",
+]

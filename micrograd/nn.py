@@ -1,0 +1,233 @@
+"""Networks of Values: neurons, layers, multi-layer perceptrons, and modules of your own with named parameters.
+
+>>> random.seed(0)
+>>> model = MLP(2, [3, 1], activation="tanh")
+>>> len(model.parameters()), next(name for name, _ in model.named_parameters())
+(13, 'layers.0.neurons.0.weights.0')
+
+A neuron is two nodes, the lecture's symbols: its input signal s = bias + Σ wᵢxᵢ (after ``backward()``, ``s.grad`` is δ)
+and its output θ(s). Weights are drawn from the global ``random``, so ``random.seed`` fixes them.
+"""
+
+import json
+import math
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from micrograd.engine import Value, dot, number
+
+# θ by name. "linear" is the identity, without a node of its own.
+ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
+    "linear": lambda s: s,
+    "relu": Value.relu,
+    "leaky_relu": lambda s: s.maximum(0.01 * s),
+    "tanh": Value.tanh,
+    "sigmoid": Value.sigmoid,
+    "softplus": Value.softplus,
+    "gelu": lambda s: 0.5 * s * (1 + (s / math.sqrt(2)).erf()),
+    "silu": lambda s: s * s.sigmoid(),
+}
+
+# One weight of a unit with nin inputs in a layer of nout units.
+INITIALISERS: dict[str, Callable[[int, int], float]] = {
+    "uniform": lambda nin, nout: random.uniform(-1, 1),
+    # He et al. 2015, "Delving deep into rectifiers": keeps the variance of signals through relu layers.
+    "he": lambda nin, nout: random.gauss(0, math.sqrt(2 / nin)),
+    # Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks": for tanh.
+    "xavier": lambda nin, nout: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
+}
+
+
+def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in choices:
+        raise ValueError(f"{what} is one of {', '.join(choices)}; got {name!r}")
+    return choices[name]
+
+
+def inputs(x: Iterable[Any]) -> list[Value]:
+    """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are."""
+    if type(x) is list and x and type(x[0]) is Value:
+        return x
+    if not isinstance(x, Iterable):
+        raise TypeError(f"a sample's inputs are a list of numbers; got {x!r}")
+    return [v if isinstance(v, Value) else Value(v, role="input") for v in x]
+
+
+class Module:
+    """Anything with parameters: a subclass assigns leaf Values, modules, and lists or dicts of them as attributes."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
+        seen: set[Value] = set()
+        for name, value in _walk(self, ""):
+            if value not in seen:
+                seen.add(value)
+                yield name, value
+
+    def parameters(self) -> list[Value]:
+        """The parameters in order. One without a label is given its name as label, for messages and pictures."""
+        found = []
+        for name, parameter in self.named_parameters():
+            parameter.label = parameter.label or name
+            found.append(parameter)
+        return found
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """The numbers of the parameters by name."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Set the parameters from ``state``; names or numbers that do not fit raise, and then none is set."""
+        own = dict(self.named_parameters())
+        if own.keys() != state.keys():
+            missing, unknown = list(own.keys() - state.keys()), list(state.keys() - own.keys())
+            raise ValueError(
+                f"the state does not fit this model of {len(own)} parameters: "
+                f"missing {_some(missing)}; not in the model {_some(unknown)}"
+            )
+        numbers = {name: number(state[name]) for name in own}
+        for name, parameter in own.items():
+            parameter.data = numbers[name]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters as JSON. The file appears whole or not at all."""
+        path = Path(path)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        content = {"format": _FORMAT, "parameters": self.state_dict()}
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                json.dump(content, file, indent=1, allow_nan=False)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Set the parameters from a file by ``save``. A file that is truncated, foreign or of another shape raises
+        ValueError and leaves the model as it was.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as cause:
+            raise ValueError(f"{path} is not a whole JSON file: {cause}") from cause
+        if not (isinstance(content, dict) and content.get("format") == _FORMAT):
+            raise ValueError(f"{path} holds no parameters saved by micrograd: it lacks 'format': {_FORMAT!r}")
+        state = content.get("parameters")
+        if not isinstance(state, dict):
+            raise ValueError(f"{path}: 'parameters' is to map names to numbers; got {type(state).__name__}")
+        try:
+            self.load_state_dict(state)
+        except (TypeError, ValueError) as cause:
+            raise ValueError(f"{path}: {cause}") from cause
+
+
+_FORMAT = "micrograd parameters 1"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
+
+
+def _walk(thing: Any, path: str) -> Iterator[tuple[str, Value]]:
+    if isinstance(thing, Value):
+        if thing.role == "parameter":
+            yield path, thing
+        return
+    if isinstance(thing, Module):
+        children: Iterable[tuple[Any, Any]] = vars(thing).items()
+    elif isinstance(thing, dict):
+        children = thing.items()
+    elif isinstance(thing, (list, tuple)):
+        children = enumerate(thing)
+    else:
+        return
+    for key, child in children:
+        yield from _walk(child, f"{path}.{key}" if path else f"{key}")
+
+
+def _alias(name: str) -> Any:
+    return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
+
+
+class Neuron(Module):
+    """A unit with ``nin`` weights, a bias (0 at first), and an activation, or none if not ``nonlin``.
+
+    ``neuron(x)`` takes ``nin`` numbers or Values and returns θ(s); ``neuron.signal(x)`` returns s. A wrong number of
+    inputs raises ValueError. ``nout``, the width of the layer, matters to some initialisers only.
+    """
+
+    def __init__(
+        self, nin: int, nonlin: bool = True, activation: str = "relu", init: str = "uniform", nout: int = 1
+    ) -> None:
+        draw = _named(INITIALISERS, init, "init")
+        self.weights = [Value(draw(nin, nout)) for _ in range(nin)]
+        self.bias = Value(0.0)
+        self.nonlin = nonlin
+        self.activation = activation if nonlin else "linear"
+        self._activate: Callable[[Value], Value] = _named(ACTIVATIONS, self.activation, "activation")
+
+    w, b = _alias("weights"), _alias("bias")  # the names in micrograd 0.1.0
+
+    def signal(self, x: Iterable[Any]) -> Value:
+        return dot(self.weights, inputs(x), self.bias)
+
+    def __call__(self, x: Iterable[Any]) -> Value:
+        return self._activate(self.signal(x))
+
+    def __repr__(self) -> str:
+        name = "ReLU" if self.activation == "relu" else self.activation.title().replace("_", "")
+        return f"{name}Neuron({len(self.weights)})"
+
+
+class Layer(Module):
+    """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one."""
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        x = inputs(x)
+        out = [neuron(x) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class MLP(Module):
+    """Layers one on the other: ``nin`` inputs, then ``nouts`` units; the last layer is linear.
+
+    Args:
+        nin: the number of inputs.
+        nouts: the widths of the layers, e.g. ``[16, 16, 1]``.
+        activation: a name in ``ACTIVATIONS``, for all layers but the last.
+        init: a name in ``INITIALISERS``.
+
+    ``model(x)`` returns a list of the last layer's outputs, or the output itself of a single one.
+    """
+
+    def __init__(self, nin: int, nouts: list[int], activation: str = "relu", init: str = "uniform") -> None:
+        sizes = [nin, *nouts]
+        if len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError(f"an MLP wants whole positive sizes and one layer at least; got {nin!r}, {nouts!r}")
+        last = len(nouts) - 1
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, init=init) for i in range(len(nouts))
+        ]
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        out: Any = x
+        for layer in self.layers:
+            out = layer(out if isinstance(out, Iterable) else [out])
+        return out
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -1,0 +1,281 @@
+"""Change parameters by their gradients: optimizers, clipping, and schedules of the learning rate.
+
+>>> w = Value(3.0)
+>>> optimizer = SGD([w], lr=0.1)
+>>> (w * w).backward()
+>>> optimizer.step()
+>>> w.data                                  # 3 - 0.1 · 6
+2.4
+
+The arithmetic is PyTorch's. Each optimizer's rule is one function of numbers, ``rule(w, g, *state)``, which uses
+nothing but arithmetic and so serves arrays of parameters as well.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from micrograd.engine import Value
+
+
+class Optimizer:
+    """What optimizers share: the parameters, the state kept for each, and a step that is taken whole or not at all.
+
+    Args:
+        parameters: leaf Values, or pairs (name, Value) as of ``Module.named_parameters()``; names serve messages.
+        lr: the learning rate; may be changed between steps.
+
+    Attributes:
+        lr: the learning rate of the next step.
+        steps: how many were taken.
+        state: for each quantity that the rule carries along (momentum, say), its number for each parameter.
+    """
+
+    def __init__(self, parameters: Iterable[Value] | Iterable[tuple[str, Value]], lr: float, state: int) -> None:
+        self.parameters: list[Value] = []
+        self.names: list[str] = []
+        for i, item in enumerate(parameters):
+            name, parameter = (
+                item if isinstance(item, tuple) else (getattr(item, "label", "") or f"parameter {i}", item)
+            )
+            if not isinstance(parameter, Value):
+                raise TypeError(f"parameters are Values; got {parameter!r}")
+            if parameter.parents:
+                raise ValueError(f"{name} is the result of an operation; a parameter is a leaf")
+            self.parameters.append(parameter)
+            self.names.append(name)
+        if not self.parameters:
+            raise ValueError("an optimizer wants one parameter at least; got none")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError("a parameter is listed twice and would be changed twice a step")
+        self.lr = _within("lr", lr, 0)
+        self.steps = 0
+        self.state = [[0.0] * len(self.parameters) for _ in range(state)]
+
+    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """The new parameter and state from parameter, gradient and state, at step number ``self.steps`` (from 1)."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change every parameter by its gradient.
+
+        Raises ValueError, with the parameter's name, if a gradient or a new value is not finite; nothing has changed.
+        """
+        gradients = [parameter.grad for parameter in self.parameters]
+        self._require_finite("gradient", gradients)
+        self.steps += 1
+        try:
+            rows = [self.rule(p.data, g, *s) for p, g, *s in zip(self.parameters, gradients, *self.state)]
+            data, *state = (list(column) for column in zip(*rows))
+            self._require_finite("new value", data)
+        except (ArithmeticError, ValueError):
+            self.steps -= 1
+            raise
+        self.state = state
+        for parameter, number in zip(self.parameters, data):
+            parameter.data = number
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later run needs to go on: learning rate, number of steps, state."""
+        return {"lr": self.lr, "steps": self.steps, "state": [list(column) for column in self.state]}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from ``state_dict()`` of the same kind of optimizer on as many parameters; else ValueError."""
+        shape = [len(column) for column in saved["state"]]
+        if shape != [len(self.parameters)] * len(self.state):
+            raise ValueError(f"this optimizer keeps {len(self.state)} × {len(self.parameters)} numbers; got {shape}")
+        self.lr, self.steps = saved["lr"], saved["steps"]
+        self.state = [list(column) for column in saved["state"]]
+
+    def _require_finite(self, what: str, numbers: Sequence[float]) -> None:
+        for name, number in zip(self.names, numbers):
+            if not math.isfinite(number):
+                raise ValueError(f"the {what} of {name} is {number}; no parameter was changed")
+
+
+class SGD(Optimizer):
+    """Gradient descent, w ← w - lr · g, with optional (Nesterov) momentum and L2 penalty ``weight_decay`` · w²/2."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        lr: float = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, state=1 if momentum else 0)
+        self.momentum = _within("momentum", momentum, 0)
+        self.weight_decay = _within("weight_decay", weight_decay, 0)
+        if nesterov and not momentum:
+            raise ValueError("Nesterov's rule wants a momentum above 0")
+        self.nesterov = nesterov
+
+    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        if self.weight_decay:
+            g = g + self.weight_decay * w
+        if not self.momentum:
+            return (w - self.lr * g,)
+        velocity = self.momentum * state[0] + g
+        return w - self.lr * (g + self.momentum * velocity if self.nesterov else velocity), velocity
+
+
+class RMSprop(Optimizer):
+    """Steps divided by a running root mean square of the gradient (Hinton, Coursera lecture 6e, 2012)."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, state=2 if momentum else 1)
+        self.alpha = _within("alpha", alpha, 0, 1)
+        self.eps = _within("eps", eps, 0)
+        self.weight_decay = _within("weight_decay", weight_decay, 0)
+        self.momentum = _within("momentum", momentum, 0)
+
+    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        if self.weight_decay:
+            g = g + self.weight_decay * w
+        square = self.alpha * state[0] + (1 - self.alpha) * g * g
+        scaled = g / (square**0.5 + self.eps)
+        if not self.momentum:
+            return w - self.lr * scaled, square
+        velocity = self.momentum * state[1] + scaled
+        return w - self.lr * velocity, square, velocity
+
+
+class Adam(Optimizer):
+    """Running means of the gradient and of its square, corrected for their start at 0 (Kingma & Ba 2015)."""
+
+    decoupled = False
+
+    def __init__(
+        self,
+        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, state=2)
+        self.betas = _within("betas[0]", betas[0], 0, 1), _within("betas[1]", betas[1], 0, 1)
+        self.eps = _within("eps", eps, 0)
+        self.weight_decay = _within("weight_decay", weight_decay, 0)
+
+    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        if self.decoupled:
+            w = w * (1 - self.lr * self.weight_decay)
+        elif self.weight_decay:
+            g = g + self.weight_decay * w
+        beta1, beta2 = self.betas
+        mean = beta1 * state[0] + (1 - beta1) * g
+        square = beta2 * state[1] + (1 - beta2) * g * g
+        scale = (square / (1 - beta2**self.steps)) ** 0.5 + self.eps
+        return w - self.lr / (1 - beta1**self.steps) * mean / scale, mean, square
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient's statistics (Loshchilov & Hutter 2019)."""
+
+    decoupled = True
+
+    def __init__(
+        self,
+        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+
+def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
+    """Scale the gradients so that their Euclidean norm is at most ``max_norm``; returns the norm before.
+
+    Raises ValueError if the norm is not finite; the gradients are then as they were.
+    """
+    parameters = list(parameters)
+    _within("max_norm", max_norm, 0)
+    norm = math.hypot(*[parameter.grad for parameter in parameters])
+    if not math.isfinite(norm):
+        raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
+    if norm > max_norm:
+        for parameter in parameters:
+            parameter.grad *= max_norm / norm
+    return norm
+
+
+class Schedule:
+    """A learning rate that changes with the count of updates: ``step()`` after each ``optimizer.step()``."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base = optimizer.lr
+        self.steps = 0
+        optimizer.lr = self.lr(0)
+
+    def lr(self, t: int) -> float:
+        """The learning rate after ``t`` updates."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        self.steps += 1
+        self.optimizer.lr = self.lr(self.steps)
+
+
+class StepLR(Schedule):
+    """Times ``gamma`` after every ``step_size`` updates."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size, self.gamma = int(_within("step_size", step_size, 1)), gamma
+        super().__init__(optimizer)
+
+    def lr(self, t: int) -> float:
+        return self.base * self.gamma ** (t // self.step_size)
+
+
+class CosineLR(Schedule):
+    """Half a cosine wave from the base rate down to ``eta_min`` over ``t_max`` updates (Loshchilov & Hutter 2017)."""
+
+    def __init__(self, optimizer: Optimizer, t_max: int, eta_min: float = 0.0) -> None:
+        self.t_max, self.eta_min = int(_within("t_max", t_max, 1)), eta_min
+        super().__init__(optimizer)
+
+    def lr(self, t: int) -> float:
+        wave = (1 + math.cos(math.pi * min(t, self.t_max) / self.t_max)) / 2
+        return self.eta_min + (self.base - self.eta_min) * wave
+
+
+class WarmupLR(Schedule):
+    """Linear warm-up from ``start`` times the base rate over ``updates``, then the base rate or the schedule ``then``.
+
+    >>> optimizer = SGD([Value(0.0)], lr=1.0)
+    >>> schedule = WarmupLR(optimizer, updates=4, start=0.2, then=CosineLR(optimizer, t_max=100))
+    """
+
+    def __init__(self, optimizer: Optimizer, updates: int, start: float = 0.1, then: Schedule | None = None) -> None:
+        self.updates, self.start, self.then = int(_within("updates", updates, 1)), _within("start", start, 0), then
+        if then is not None:
+            optimizer.lr = then.base
+        super().__init__(optimizer)
+
+    def lr(self, t: int) -> float:
+        if t < self.updates:
+            return self.base * (self.start + (1 - self.start) * t / self.updates)
+        return self.base if self.then is None else self.then.lr(t - self.updates)
+
+
+def _within(name: str, number: float, low: float, below: float = math.inf) -> float:
+    if not low <= number < below:
+        raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {number!r}")
+    return number

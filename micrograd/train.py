@@ -1,0 +1,180 @@
+"""The mini-batch: add up the gradients of its samples, then change the weights once.
+
+For a batch of B samples, ``accumulate`` does B forward and B backward passes, one sample's loss graph after the other,
+each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the loop over batches and epochs around it.
+
+>>> w = Value(1.0)
+>>> accumulate(lambda x, y: (w * x - y) ** 2, [(1.0, 3.0), (2.0, 2.0)], reduction="sum"), w.grad
+(4.0, -4.0)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from micrograd.engine import Value, is_recording, no_grad
+from micrograd.optim import Optimizer, Schedule, clip_grad_norm
+
+Loss = Callable[..., Value]
+
+
+def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> float:
+    """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
+
+    Args:
+        loss: builds the loss graph of one sample, called as ``loss(x, y)`` for a sample (x, y), as ``loss(x)`` for one
+            that is not a tuple.
+        batch: the samples. One sample's graph is alive at a time.
+        reduction: "mean" divides error and gradient by the number of samples in this batch, "sum" does not.
+
+    Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
+    of the samples before it have been added then.
+    """
+    samples = list(batch)
+    if not samples:
+        raise ValueError("a batch wants one sample at least; got none")
+    if not is_recording():
+        raise ValueError("there are no gradients to accumulate under no_grad()")
+    share = _share(reduction, len(samples))
+    total = 0.0
+    for k, sample in enumerate(samples):
+        try:
+            error = call(loss, sample)
+        except ValueError as cause:
+            raise ValueError(f"sample {k} of the batch: {cause}") from cause
+        if not isinstance(error, Value):
+            raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        error.backward(share)
+        total += error.data
+    return total * share
+
+
+def call(function: Callable[..., Any], sample: Any) -> Any:
+    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
+    return function(*sample) if isinstance(sample, tuple) else function(sample)
+
+
+def _share(reduction: str, size: int) -> float:
+    shares = {"mean": 1 / size, "sum": 1.0}
+    if reduction not in shares:
+        raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
+    return shares[reduction]
+
+
+def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
+    """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    with no_grad():
+        return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
+
+
+@dataclass
+class History:
+    """What ``fit`` saw, a number an epoch: means over samples; lists without a source stay empty.
+
+    ``loss`` is taken while the weights change within the epoch, the other lists after it. ``interrupted`` tells that
+    Ctrl-C ended the training.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    metric: list[float] = field(default_factory=list)
+    held_out_loss: list[float] = field(default_factory=list)
+    held_out_metric: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    def last(self) -> dict[str, float]:
+        """The newest number of each list."""
+        return {name: column[-1] for name, column in vars(self).items() if isinstance(column, list) and column}
+
+
+def fit(
+    loss: Loss,
+    batches: Iterable[Sequence[Any]],
+    optimizer: Optimizer,
+    epochs: int = 1,
+    *,
+    reduction: str = "mean",
+    metric: Callable[..., Any] | None = None,
+    held_out: Sequence[Any] | None = None,
+    schedule: Schedule | None = None,
+    max_norm: float | None = None,
+    callbacks: Sequence[Callable[[History], Any]] = (),
+    progress: bool = True,
+) -> History:
+    """Train: for every batch of every epoch, zero the gradients, accumulate, and let the optimizer step once.
+
+    Args:
+        loss: as for ``accumulate``.
+        batches: a ``DataLoader``, or any list of batches; iterated once an epoch.
+        optimizer: holds the parameters that learn.
+        epochs: how many times to go over the batches.
+        reduction: "mean" or "sum" over a batch.
+        metric: of one sample, called as the loss is: 1 or True if it is classified right, say.
+        held_out: samples that loss and metric are evaluated on after each epoch.
+        schedule: of the learning rate; steps after every update.
+        max_norm: gradients are clipped to this norm.
+        callbacks: called with the history after each epoch; a true answer ends the training.
+        progress: show a bar, in terminals and notebooks, if tqdm is installed.
+
+    Ctrl-C ends the training and keeps what was learned.
+    """
+    history = History()
+    bar = _bar(epochs, progress)
+    try:
+        for _ in bar:
+            samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
+            history.loss.append(mean_loss)
+            if metric is not None:
+                history.metric.append(evaluate(metric, samples))
+            if held_out is not None:
+                history.held_out_loss.append(evaluate(loss, held_out))
+                if metric is not None:
+                    history.held_out_metric.append(evaluate(metric, held_out))
+            if hasattr(bar, "set_postfix"):
+                bar.set_postfix({name: f"{number:.4g}" for name, number in history.last().items()})
+            if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
+                break
+    except KeyboardInterrupt:
+        history.interrupted = True
+    finally:
+        optimizer.zero_grad()
+        if hasattr(bar, "close"):
+            bar.close()
+    return history
+
+
+def _epoch(
+    loss: Loss,
+    batches: Iterable[Sequence[Any]],
+    optimizer: Optimizer,
+    reduction: str,
+    schedule: Schedule | None,
+    max_norm: float | None,
+) -> tuple[list[Any], float]:
+    """Train on each batch once; returns the samples seen and the mean of their losses."""
+    samples: list[Any] = []
+    total = 0.0
+    for batch in batches:
+        optimizer.zero_grad()
+        error = accumulate(loss, batch, reduction)
+        if max_norm is not None:
+            clip_grad_norm(optimizer.parameters, max_norm)
+        optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        total += error / _share(reduction, len(batch))
+        samples.extend(batch)
+    if not samples:
+        raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
+    return samples, total / len(samples)
+
+
+def _bar(epochs: int, progress: bool) -> Any:
+    if not progress:
+        return range(epochs)
+    try:
+        from tqdm import std
+        from tqdm.auto import tqdm
+    except ImportError:  # an extra: import micrograd stays light
+        return range(epochs)
+    # In a terminal, silent where output goes to a file; a notebook's output is never a terminal.
+    return tqdm(range(epochs), unit="epoch", disable=None if tqdm is std.tqdm else False)
