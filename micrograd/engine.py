@@ -291,10 +291,10 @@ def apply(op: Primitive, operands: Iterable[Any]) -> Value:
 def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Value:
     """One node for bias + Σ wᵢxᵢ, the input signal s of a unit with those weights; its ``grad`` is the lecture's δ.
 
-    Raises ValueError where the two lengths differ or are 0.
+    Raises ValueError where the two lengths differ.
     """
-    if len(weights) != len(inputs) or not len(weights):
-        raise ValueError(f"dot wants as many inputs as weights, one at least; got {len(inputs)} and {len(weights)}")
+    if len(weights) != len(inputs):
+        raise ValueError(f"dot wants as many inputs as weights; got {len(inputs)} inputs and {len(weights)} weights")
     try:
         vectors = [w.data for w in weights], [x.data for x in inputs]
         if bias is None:

@@ -1,0 +1,102 @@
+"""Two moons: watch a small network learn from mini-batches.
+
+    python demos/moons.py                         batches of 16
+    python demos/moons.py --batch-size 1          stochastic gradient descent
+    python demos/moons.py --batch-size all        batch gradient descent
+    python demos/moons.py --reduction sum         the sum of gradients; the learning rate absorbs the factor
+
+Every sample of a batch runs forward and backward through a loss graph of its own, and adds its gradient into the same
+parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, and the
+loss graph of one sample on a net small enough to read.
+"""
+
+import argparse
+import random
+from pathlib import Path
+
+import plots
+from sklearn.datasets import make_moons
+
+from micrograd import data, draw, evaluate, fit, losses, nn, optim
+
+
+def batch_size(text: str) -> int | None:
+    """A whole number, or "all" for None."""
+    return None if text == "all" else int(text)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--batch-size", type=batch_size, default=16, metavar="N|all", help="samples a batch")
+    parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="of the gradients in a batch")
+    parser.add_argument("--lr", type=float, help="learning rate (default: 0.5, divided by the batch size for a sum)")
+    parser.add_argument("--epochs", type=int, default=50, help="times through the samples")
+    parser.add_argument("--seed", type=int, default=0, help="of data, weights and order")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where pictures go")
+    return parser.parse_args()
+
+
+def moons(seed: int) -> tuple[list, list]:
+    """200 samples ([x₁, x₂], ±1) to train on, and 200 held out."""
+    xs, ys = make_moons(400, noise=0.1, random_state=seed)
+    return data.split(data.pairs(xs, 2 * ys - 1), held_out=200, seed=seed)
+
+
+def train(options: argparse.Namespace) -> None:
+    training, held_out = moons(options.seed)
+    model = nn.MLP(2, [16, 16, 1], init="he")
+    batches = data.DataLoader(training, options.batch_size, shuffle=True, seed=options.seed)
+    lr = options.lr
+    if lr is None:
+        lr = 0.5 if options.reduction == "mean" else 0.5 / batches.batch_size
+    optimizer = optim.SGD(model.parameters(), lr)
+
+    def loss(x, y):
+        return losses.hinge(model(x), y)
+
+    def correct(x, y):
+        return (model(x) > 0) == (y > 0)
+
+    print(f"{len(optimizer.parameters)} parameters, {len(batches)} updates an epoch, learning rate {lr:g}")
+    history = fit(
+        loss,
+        batches,
+        optimizer,
+        options.epochs,
+        reduction=options.reduction,
+        metric=correct,
+        held_out=held_out,
+    )
+    accuracies = evaluate(correct, training), evaluate(correct, held_out)
+    print("accuracy: {:.1%} on the training samples, {:.1%} on the held-out samples".format(*accuracies))
+
+    fig, axes = plots.figure(2)
+    size = "all" if options.batch_size is None else options.batch_size
+    plots.loss_curve(axes[0, 0], history, f"Hinge loss, batches of {size}")
+    plots.decision_boundary(axes[0, 1], model, held_out, f"Held-out samples: {accuracies[1]:.1%} right")
+    print("wrote", plots.save(fig, options.out / "moons.png"))
+
+
+def one_sample(out: Path) -> None:
+    """Draw the loss graph of one sample through a 2-2-1 net, in the lecture's symbols."""
+    net = nn.MLP(2, [2, 1], activation="tanh")
+    for layer, neurons in enumerate(net.layers, start=1):
+        for j, neuron in enumerate(neurons.neurons, start=1):
+            neuron.bias.label = f"b{j} layer {layer}"
+            for i, weight in enumerate(neuron.weights, start=1):
+                weight.label = f"w{i}{j} layer {layer}"
+    error = losses.hinge(net([0.8, -0.4]), 1)
+    error.label = "e"
+    error.backward()
+    path = out / "one_sample.svg"
+    path.write_bytes(draw(error).pipe("svg"))
+    print("wrote", path)
+
+
+if __name__ == "__main__":
+    options = arguments()
+    random.seed(options.seed)
+    train(options)
+    one_sample(options.out)
