@@ -5,7 +5,8 @@ are added into shared parameter nodes before an optimizer step. Start with ``mic
 """
 
 from micrograd import ops
+from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
 from micrograd.ops import primitive
 
-__all__ = ["Value", "dot", "gradients", "logsumexp", "no_grad", "ops", "primitive"]
+__all__ = ["Value", "dot", "draw", "gradients", "logsumexp", "no_grad", "ops", "primitive"]
