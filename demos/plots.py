@@ -10,7 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from micrograd import no_grad
-from micrograd.palette import DATA, GRADIENT, INK
+from micrograd.palette import DATA, GRADIENT
+
+INK = "#222222"
 
 mpl.rcParams.update(
     {

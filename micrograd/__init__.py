@@ -6,6 +6,7 @@ are added into shared parameter nodes before an optimizer step. Start reading wi
 
 from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
+from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
 from micrograd.ops import primitive
 from micrograd.train import accumulate, evaluate, fit
@@ -15,6 +16,7 @@ __all__ = [
     "accumulate",
     "data",
     "dot",
+    "draw",
     "evaluate",
     "fit",
     "gradcheck",

@@ -1,0 +1,77 @@
+"""The README's code runs, prints what it says, and names every operation."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+from micrograd.ops import TABLE
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def run(example):
+    unread = example.namespace.get("printed", "")
+    assert not unread, f"nothing in the README shows that this was printed: {unread}"
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(example.parsed, f"{README.name}:{example.line}", "exec"), example.namespace)
+    example.namespace["printed"] = out.getvalue()
+
+
+def compare(example):
+    assert example.parsed == example.namespace.pop("printed")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+DOCUMENT = Sybil(
+    parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare)], path=str(README.parent), patterns=[README.name]
+).parse(README)
+EXAMPLES = list(DOCUMENT.examples())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table_as_it_was():
+    before = dict(TABLE)
+    yield
+    TABLE.clear()
+    TABLE.update(before)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"line {example.line}")
+def test_code_block(example):
+    example.evaluate()
+
+
+def test_every_block_is_run_and_every_output_compared():
+    assert len(EXAMPLES) == len(blocks("python")) + len(blocks("text"))
+    assert not DOCUMENT.namespace.get("printed")
+    assert set(re.findall(r"^```(\w+)$", README.read_text(encoding="utf-8"), re.MULTILINE)) == {"python", "text", "sh"}
+
+
+def test_two_commands_set_up_a_fresh_machine():
+    commands = [block.strip() for block in blocks("sh")]
+    assert [command.count("\n") for command in commands] == [0, 0]
+    assert [command.split("&&")[-1].strip() for command in commands] == [
+        ".venv/bin/python demos/moons.py",
+        ".venv/bin/python -m pytest",
+    ]
+
+
+def test_every_operation_is_named():
+    operations = re.search(r"^Operations: (.*?)\n\n", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    named = set(re.findall(r"`([\w]+)`", operations.group(1)))
+    assert named == set(TABLE) | {"power"}
+
+
+def test_images_exist():
+    images = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert images
+    assert all((README.parent / image).is_file() for image in images)
