@@ -17,24 +17,28 @@ from pathlib import Path
 import plots
 from sklearn.datasets import make_moons
 
-from micrograd import data, draw, evaluate, fit, losses, nn, optim
+from micrograd import Value, data, draw, evaluate, fit, losses, nn, optim
 
 
 def batch_size(text: str) -> int | None:
-    """A whole number, or "all" for None."""
-    return None if text == "all" else int(text)
+    """A whole number from 1, or "all" for None."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1, or all, is wanted; got {text!r}")
+    return int(text)
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--batch-size", type=batch_size, default="16", metavar="N|all", help="samples a batch (default: %(default)s)"
     )
-    parser.add_argument("--batch-size", type=batch_size, default=16, metavar="N|all", help="samples a batch")
-    parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="of the gradients in a batch")
-    parser.add_argument("--lr", type=float, help="learning rate (default: 0.5, divided by the batch size for a sum)")
-    parser.add_argument("--epochs", type=int, default=50, help="times through the samples")
-    parser.add_argument("--seed", type=int, default=0, help="of data, weights and order")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where pictures go")
+    parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="default: %(default)s")
+    parser.add_argument("--lr", type=float, help="learning rate (default: 0.3, divided by the batch size for a sum)")
+    parser.add_argument("--epochs", type=int, default=80, help="times through the samples (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of data, weights and order (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="for pictures (default: out)")
     return parser.parse_args()
 
 
@@ -50,7 +54,7 @@ def train(options: argparse.Namespace) -> None:
     batches = data.DataLoader(training, options.batch_size, shuffle=True, seed=options.seed)
     lr = options.lr
     if lr is None:
-        lr = 0.5 if options.reduction == "mean" else 0.5 / batches.batch_size
+        lr = 0.3 if options.reduction == "mean" else 0.3 / batches.batch_size
     optimizer = optim.SGD(model.parameters(), lr)
 
     def loss(x, y):
@@ -66,6 +70,7 @@ def train(options: argparse.Namespace) -> None:
         optimizer,
         options.epochs,
         reduction=options.reduction,
+        schedule=optim.CosineLR(optimizer, options.epochs * len(batches)),
         metric=correct,
         held_out=held_out,
     )
@@ -79,24 +84,33 @@ def train(options: argparse.Namespace) -> None:
     print("wrote", plots.save(fig, options.out / "moons.png"))
 
 
-def one_sample(out: Path) -> None:
-    """Draw the loss graph of one sample through a 2-2-1 net, in the lecture's symbols."""
+def one_sample(path: Path) -> None:
+    """Draw the loss graph of one sample through a 2-2-1 net, its nodes labelled as in the lecture."""
     net = nn.MLP(2, [2, 1], activation="tanh")
-    for layer, neurons in enumerate(net.layers, start=1):
-        for j, neuron in enumerate(neurons.neurons, start=1):
-            neuron.bias.label = f"b{j} layer {layer}"
-            for i, weight in enumerate(neuron.weights, start=1):
-                weight.label = f"w{i}{j} layer {layer}"
-    error = losses.hinge(net([0.8, -0.4]), 1)
+    x = nn.inputs([0.8, -0.4])
+    name("x", x, layer=0)
+    for number, layer in enumerate(net.layers, start=1):
+        for j, neuron in enumerate(layer.neurons, start=1):
+            name("w", neuron.weights, number, unit=j)
+            neuron.bias.label = f"b{j} layer {number}"
+        signals = [neuron.signal(x) for neuron in layer.neurons]
+        name("s", signals, number)
+        x = [s.tanh() for s in signals]
+        name("x", x, number)
+    error = losses.squared_error(x[0], 1.0)
     error.label = "e"
-    error.backward()
-    path = out / "one_sample.svg"
+    error.backward()  # now the gradient of a signal s is δ, and that of a weight δ·x
     path.write_bytes(draw(error).pipe("svg"))
     print("wrote", path)
+
+
+def name(symbol: str, values: list[Value], layer: int, unit: int | str = "") -> None:
+    for i, value in enumerate(values, start=1):
+        value.label = f"{symbol}{i}{unit} layer {layer}"
 
 
 if __name__ == "__main__":
     options = arguments()
     random.seed(options.seed)
     train(options)
-    one_sample(options.out)
+    one_sample(options.out / "one_sample.svg")

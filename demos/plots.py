@@ -64,6 +64,8 @@ def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> N
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
     for label, color, marker in ((-1, GRADIENT, "s"), (1, DATA, "o")):
         of_class = points[labels == label]
-        ax.scatter(*of_class.T, c=color, marker=marker, s=34, edgecolors="white", linewidths=0.7, label=f"y = {label:+d}")
+        ax.scatter(
+            *of_class.T, c=color, marker=marker, s=34, edgecolors="white", linewidths=0.7, label=f"y = {label:+d}"
+        )
     ax.set(title=title, xlabel="x₁", ylabel="x₂")
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")

@@ -172,9 +172,10 @@ def _bar(epochs: int, progress: bool) -> Any:
     if not progress:
         return range(epochs)
     try:
-        from tqdm import std
-        from tqdm.auto import tqdm
+        from tqdm.auto import notebook_tqdm, tqdm
+        from tqdm.std import tqdm as terminal_tqdm
     except ImportError:  # an extra: import micrograd stays light
         return range(epochs)
-    # In a terminal, silent where output goes to a file; a notebook's output is never a terminal.
-    return tqdm(range(epochs), unit="epoch", disable=None if tqdm is std.tqdm else False)
+    in_notebook = notebook_tqdm is not terminal_tqdm
+    # None is silence where the output is no terminal, a file say; a notebook's output never is one.
+    return tqdm(range(epochs), unit="epoch", disable=False if in_notebook else None)
