@@ -27,11 +27,13 @@ def find_dot() -> str | None:
 def _installed() -> str | None:
     # A wheel records where its files went, so this holds for virtual, user and system installs, on PATH or not.
     try:
-        files = metadata.files("graphviz-pure") or []
+        wheel = metadata.distribution("graphviz-pure")
     except metadata.PackageNotFoundError:
         return None
-    programs = [str(file.locate()) for file in files if file.stem == "graphviz-pure"]
-    return next(filter(shutil.which, programs), None)
+    programs = [file for file in wheel.files or () if file.stem == "graphviz-pure"]
+    # After `pip install --target` the record is wrong: the program is in the target's bin.
+    paths = [str(wheel.locate_file(path)) for file in programs for path in (file, f"bin/{file.name}")]
+    return next(filter(shutil.which, paths), None)
 
 
 class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type information

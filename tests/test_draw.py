@@ -249,7 +249,7 @@ def test_a_large_graph_is_refused_at_once():
     start = time.perf_counter()
     with pytest.raises(ValueError, match=r"100000 Values .* at most 500; draw one neuron.* max_nodes"):
         draw(node)
-    assert time.perf_counter() - start < 10  # it takes 0.1 s; laid out it would take hours
+    assert time.perf_counter() - start < 10  # it takes 0.1 s; it could not be laid out in hours
     assert draw(chain(30), max_nodes=30).source
     with pytest.raises(ValueError, match=r"31 Values .* at most 30"):
         draw(chain(31), max_nodes=30)
@@ -278,7 +278,6 @@ def test_importing_micrograd_does_not_import_graphviz():
     assert python("import sys, micrograd; print('graphviz' in sys.modules)") == "False\n"
 
 
-@pytest.mark.skipif(not render._installed(), reason="the wheel graphviz-pure is not installed")
 def test_renders_outside_an_activated_environment(tmp_path):
     code = (
         "from micrograd import Value, draw\n"
@@ -326,7 +325,7 @@ def test_a_notebook_shows_svg_or_else_the_source(monkeypatch):
 
 @pytest.mark.usefixtures("renderer")
 def test_a_layout_stops_at_the_time_limit(monkeypatch):
-    node = chain(400)
+    node = chain(60)
     monkeypatch.setattr(render, "TIME_LIMIT", 1e-3)  # it takes 100 times as long
     with pytest.raises(RenderError, match=r"more than 0\.001 s and was stopped; draw a smaller graph"):
         draw(node).pipe()
