@@ -103,7 +103,7 @@ def _boxes(graph: list[Value], expand: bool) -> list[_Box]:
             symbol, operands = _chop(list(zip(parents, node.partials)), node.grad, boxes)
         role = "loss" if node is graph[-1] and parents else node.role
         place[node] = len(boxes)
-        boxes.append(_Box(node.label, node.data, node.grad, role, symbol, operands))
+        boxes.append(_Box(str(node.label), node.data, node.grad, role, symbol, operands))
     return boxes
 
 

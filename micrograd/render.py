@@ -72,9 +72,8 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # else Windows opens a console
             )
         except subprocess.TimeoutExpired as cause:
-            raise RenderError(
-                f"the layout took more than {TIME_LIMIT:g} s and was stopped; draw a smaller graph"
-            ) from cause
+            advice = "draw a smaller graph, or raise micrograd.render.TIME_LIMIT"
+            raise RenderError(f"the layout took more than {TIME_LIMIT:g} s and was stopped; {advice}") from cause
         except OSError as cause:
             raise RenderError(f"{program} does not run: {cause}; install a Graphviz with: {INSTALL}") from cause
         if process.returncode or not process.stdout:
