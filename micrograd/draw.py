@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FONT = "Courier"  # as wide in every renderer and browser, so that text fits the box that was made for it
 RANKDIRS = ("LR", "RL", "TB", "BT")
+# Iterations of the layout, per node. Usual graphs need fewer and look the same; a parameter that is shared all along a
+# deep graph would otherwise take minutes.
+EFFORT = {"nslimit": "2", "nslimit1": "2"}
 
 # From text to Graphviz's two kinds of labels. What XML cannot hold or nobody can see becomes a character one can see.
 _PLAIN = {
@@ -100,7 +103,7 @@ def _boxes(graph: list[Value], expand: bool) -> list[_Box]:
             symbol, operands = _chop(list(zip(parents, node.partials)), node.grad, boxes)
         role = "loss" if node is graph[-1] and parents else node.role
         place[node] = len(boxes)
-        boxes.append(_Box(node.label, node.data, node.grad, role, symbol, operands))
+        boxes.append(_Box(str(node.label), node.data, node.grad, role, symbol, operands))
     return boxes
 
 
@@ -129,7 +132,13 @@ def _picture(boxes: list[_Box], rankdir: str, derivatives: bool) -> Picture:
 
     picture = Picture(
         format="svg",
-        graph_attr={"rankdir": rankdir, "fontname": FONT, "fontsize": "10", "label": _legend(boxes, derivatives)},
+        graph_attr={
+            **EFFORT,
+            "rankdir": rankdir,
+            "fontname": FONT,
+            "fontsize": "10",
+            "label": _legend(boxes, derivatives),
+        },
         node_attr={"fontname": FONT, "fontsize": "12", "shape": "plain"},
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": GRADIENT, "arrowsize": "0.6"},
     )

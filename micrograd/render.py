@@ -27,11 +27,13 @@ def find_dot() -> str | None:
 def _installed() -> str | None:
     # A wheel records where its files went, so this holds for virtual, user and system installs, on PATH or not.
     try:
-        files = metadata.files("graphviz-pure") or []
+        wheel = metadata.distribution("graphviz-pure")
     except metadata.PackageNotFoundError:
         return None
-    programs = [str(file.locate()) for file in files if file.stem == "graphviz-pure"]
-    return next(filter(shutil.which, programs), None)
+    programs = [file for file in wheel.files or () if file.stem == "graphviz-pure"]
+    # After `pip install --target` the record is wrong: the program is in the target's bin.
+    paths = [str(wheel.locate_file(path)) for file in programs for path in (file, f"bin/{file.name}")]
+    return next(filter(shutil.which, paths), None)
 
 
 class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type information
@@ -70,9 +72,8 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # else Windows opens a console
             )
         except subprocess.TimeoutExpired as cause:
-            raise RenderError(
-                f"the layout took more than {TIME_LIMIT:g} s and was stopped; draw a smaller graph"
-            ) from cause
+            advice = "draw a smaller graph, or raise micrograd.render.TIME_LIMIT"
+            raise RenderError(f"the layout took more than {TIME_LIMIT:g} s and was stopped; {advice}") from cause
         except OSError as cause:
             raise RenderError(f"{program} does not run: {cause}; install a Graphviz with: {INSTALL}") from cause
         if process.returncode or not process.stdout:
