@@ -4,8 +4,8 @@
 
 Step: MLP 2-16-16-1 with relu, 100 moons, hinge loss + L2, sample by sample: loss, gradient and SGD update. Both
 engines run the same numbers (the same seed gives the same weights) and are checked to reach the same losses. Each runs
-in a process of its own; the parent asks them for a step in turn, so that a change in the machine's speed meets all. Each
-turn begins with a step that is not timed, to fill the caches that the others have emptied.
+in a process of its own; the parent asks them for a step in turn, so that a change in the machine's speed meets all.
+Each turn begins with a step that is not timed, to fill the caches that the others have emptied.
 
 The closure design of 0.1.0 leaves cycles behind: it runs as shipped, and with the garbage collector switched off
 (freeing the cycles between the timed steps), which is its steady baseline.
