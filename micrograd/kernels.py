@@ -1,0 +1,441 @@
+"""Replay a tape for many samples at once, in compiled loops.
+
+Every instruction works on rows of *lanes*, one lane a sample, in blocks of lanes that fit the processor's cache.
+Parameters are scalars that all lanes share; the gradient of a parameter is the sum over lanes. Blocks have a fixed
+size and are added up in order, so a result does not depend on how many threads share the work.
+
+Linear operations are ``LAYER`` and ``DOT`` instructions. All other primitives are ``MAP``: loops compiled from their
+rows in the table of ``ops``, and called through their address. Numba compiles on first use and keeps the machine code
+on disk: next to this file, or in the user's cache directory where that is read-only.
+"""
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from micrograd import ops
+from micrograd.lower import DOT, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, Tape
+from micrograd.ops import Primitive
+
+# Division by zero gives inf, as in C, and is found by the check for finite numbers. The global interpreter lock is
+# free meanwhile. FMA is welcome; a sum over lanes may be split over the parts of a vector register, always the same way.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+_SUM = _OPTIONS | {"fastmath": {"contract", "reassoc"}}
+
+
+def _jit(**options: Any) -> Callable[[Any], Any]:
+    def compiled(function: Any) -> Any:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # no directory to cache in can be written to
+            return numba.njit(**options)(function)
+
+    return compiled
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call(_: Any, address: Any, pointers: Any, lanes: Any) -> Any:
+    """Call the compiled loop at ``address`` with a tuple of addresses of rows."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, rows, count = arguments
+        values = [builder.extract_value(rows, i) for i in range(len(pointers))]
+        kind = ir.FunctionType(ir.DoubleType(), [ir.IntType(64)] * (len(values) + 1))
+        return builder.call(builder.inttoptr(target, kind.as_pointer()), [*values, count])
+
+    return types.float64(address, pointers, lanes), build
+
+
+# ---- the interpreter -------------------------------------------------------------------------------------------------
+# V[r, l] is the value of row r in lane l, G its derivative; ``shared`` and ``slopes`` are the same for shared scalars.
+# Four units by four inputs are taken at a time: 16 products for 4 reads, and the loop over lanes becomes vector code.
+
+
+@_jit(**_OPTIONS)
+def _layer_forward(args, at, m, n, shared, V, lanes):  # type: ignore[no-untyped-def]
+    out, weights, bias = at + n, at + n + m, at + n + m + m * n
+    for j in range(0, m - 3, 4):
+        y0, y1, y2, y3 = args[out + j], args[out + j + 1], args[out + j + 2], args[out + j + 3]
+        b = bias + j
+        b0, b1, b2, b3 = shared[args[b]], shared[args[b + 1]], shared[args[b + 2]], shared[args[b + 3]]
+        for l in range(lanes):
+            V[y0, l], V[y1, l], V[y2, l], V[y3, l] = b0, b1, b2, b3
+        for i in range(0, n, 4):
+            x0, x1, x2, x3 = args[at + i], args[at + i + 1], args[at + i + 2], args[at + i + 3]
+            p = weights + j * n + i
+            q, r, s = p + n, p + 2 * n, p + 3 * n
+            p0, p1, p2, p3 = shared[args[p]], shared[args[p + 1]], shared[args[p + 2]], shared[args[p + 3]]
+            q0, q1, q2, q3 = shared[args[q]], shared[args[q + 1]], shared[args[q + 2]], shared[args[q + 3]]
+            r0, r1, r2, r3 = shared[args[r]], shared[args[r + 1]], shared[args[r + 2]], shared[args[r + 3]]
+            s0, s1, s2, s3 = shared[args[s]], shared[args[s + 1]], shared[args[s + 2]], shared[args[s + 3]]
+            for l in range(lanes):
+                v0, v1, v2, v3 = V[x0, l], V[x1, l], V[x2, l], V[x3, l]
+                a = V[y0, l] + p0 * v0 + p1 * v1 + p2 * v2 + p3 * v3
+                b = V[y1, l] + q0 * v0 + q1 * v1 + q2 * v2 + q3 * v3
+                c = V[y2, l] + r0 * v0 + r1 * v1 + r2 * v2 + r3 * v3
+                d = V[y3, l] + s0 * v0 + s1 * v1 + s2 * v2 + s3 * v3
+                V[y0, l], V[y1, l], V[y2, l], V[y3, l] = a, b, c, d
+    for j in range(m // 4 * 4, m):
+        y, b0 = args[out + j], shared[args[bias + j]]
+        for l in range(lanes):
+            V[y, l] = b0
+        for i in range(0, n, 4):
+            x0, x1, x2, x3 = args[at + i], args[at + i + 1], args[at + i + 2], args[at + i + 3]
+            p = weights + j * n + i
+            p0, p1, p2, p3 = shared[args[p]], shared[args[p + 1]], shared[args[p + 2]], shared[args[p + 3]]
+            for l in range(lanes):
+                V[y, l] = V[y, l] + p0 * V[x0, l] + p1 * V[x1, l] + p2 * V[x2, l] + p3 * V[x3, l]
+
+
+@_jit(**_OPTIONS)
+def _layer_inputs(args, at, m, n, shared, G, lanes):  # type: ignore[no-untyped-def]
+    out, weights = at + n, at + n + m
+    for i in range(0, n, 4):
+        x0, x1, x2, x3 = args[at + i], args[at + i + 1], args[at + i + 2], args[at + i + 3]
+        for j in range(0, m - 3, 4):
+            y0, y1, y2, y3 = args[out + j], args[out + j + 1], args[out + j + 2], args[out + j + 3]
+            p = weights + j * n + i
+            q, r, s = p + n, p + 2 * n, p + 3 * n
+            p0, p1, p2, p3 = shared[args[p]], shared[args[p + 1]], shared[args[p + 2]], shared[args[p + 3]]
+            q0, q1, q2, q3 = shared[args[q]], shared[args[q + 1]], shared[args[q + 2]], shared[args[q + 3]]
+            r0, r1, r2, r3 = shared[args[r]], shared[args[r + 1]], shared[args[r + 2]], shared[args[r + 3]]
+            s0, s1, s2, s3 = shared[args[s]], shared[args[s + 1]], shared[args[s + 2]], shared[args[s + 3]]
+            for l in range(lanes):
+                g0, g1, g2, g3 = G[y0, l], G[y1, l], G[y2, l], G[y3, l]
+                a = G[x0, l] + p0 * g0 + q0 * g1 + r0 * g2 + s0 * g3
+                b = G[x1, l] + p1 * g0 + q1 * g1 + r1 * g2 + s1 * g3
+                c = G[x2, l] + p2 * g0 + q2 * g1 + r2 * g2 + s2 * g3
+                d = G[x3, l] + p3 * g0 + q3 * g1 + r3 * g2 + s3 * g3
+                G[x0, l], G[x1, l], G[x2, l], G[x3, l] = a, b, c, d
+        for j in range(m // 4 * 4, m):
+            y = args[out + j]
+            p = weights + j * n + i
+            p0, p1, p2, p3 = shared[args[p]], shared[args[p + 1]], shared[args[p + 2]], shared[args[p + 3]]
+            for l in range(lanes):
+                g = G[y, l]
+                a, b, c, d = G[x0, l] + p0 * g, G[x1, l] + p1 * g, G[x2, l] + p2 * g, G[x3, l] + p3 * g
+                G[x0, l], G[x1, l], G[x2, l], G[x3, l] = a, b, c, d
+
+
+@_jit(**_SUM)
+def _layer_weights(args, at, m, n, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
+    out, weights, bias = at + n, at + n + m, at + n + m + m * n
+    for j in range(m):
+        y, total = args[out + j], 0.0
+        for l in range(lanes):
+            total += G[y, l]
+        slopes[args[bias + j]] += total
+    for i in range(0, n, 4):
+        x0, x1, x2, x3 = args[at + i], args[at + i + 1], args[at + i + 2], args[at + i + 3]
+        for j in range(0, m - 3, 4):
+            y0, y1, y2, y3 = args[out + j], args[out + j + 1], args[out + j + 2], args[out + j + 3]
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = 0.0
+            r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = 0.0
+            for l in range(lanes):
+                v0, v1, v2, v3 = V[x0, l], V[x1, l], V[x2, l], V[x3, l]
+                a, b, c, d = G[y0, l], G[y1, l], G[y2, l], G[y3, l]
+                p0, p1, p2, p3 = p0 + a * v0, p1 + a * v1, p2 + a * v2, p3 + a * v3
+                q0, q1, q2, q3 = q0 + b * v0, q1 + b * v1, q2 + b * v2, q3 + b * v3
+                r0, r1, r2, r3 = r0 + c * v0, r1 + c * v1, r2 + c * v2, r3 + c * v3
+                s0, s1, s2, s3 = s0 + d * v0, s1 + d * v1, s2 + d * v2, s3 + d * v3
+            sums = ((p0, p1, p2, p3), (q0, q1, q2, q3), (r0, r1, r2, r3), (s0, s1, s2, s3))
+            for k in range(4):
+                p = weights + (j + k) * n + i
+                for c in range(4):
+                    slopes[args[p + c]] += sums[k][c]
+        for j in range(m // 4 * 4, m):
+            y = args[out + j]
+            p0 = p1 = p2 = p3 = 0.0
+            for l in range(lanes):
+                g = G[y, l]
+                p0, p1, p2, p3 = p0 + g * V[x0, l], p1 + g * V[x1, l], p2 + g * V[x2, l], p3 + g * V[x3, l]
+            p = weights + j * n + i
+            slopes[args[p]] += p0
+            slopes[args[p + 1]] += p1
+            slopes[args[p + 2]] += p2
+            slopes[args[p + 3]] += p3
+
+
+@_jit(**_OPTIONS)
+def _forward(code, args, loops, first, last, shared, V, lanes):  # type: ignore[no-untyped-def]
+    base, row = V.ctypes.data, V.shape[1] * 8
+    for k in range(first, last):
+        op, at, m, n, flags = code[k]
+        if op == LAYER:
+            _layer_forward(args, at, m, n, shared, V, lanes)
+        elif op == MAP:
+            z, x, y = args[at], args[at + 1], args[at + 2]
+            _call(loops[n, 0], (base + z * row, base + x * row, base + y * row), lanes)
+        elif op == DOT:
+            y = args[at]
+            if not flags:
+                for l in range(lanes):
+                    V[y, l] = 0.0
+            if lanes == 1:
+                total = V[y, 0]
+                for i in range(n):
+                    total += V[args[at + 1 + i], 0] * V[args[at + 1 + n + i], 0]
+                V[y, 0] = total
+            else:
+                for i in range(n):
+                    a, b = args[at + 1 + i], args[at + 1 + n + i]
+                    for l in range(lanes):
+                        V[y, l] += V[a, l] * V[b, l]
+        elif op == LOGSUMEXP:
+            y = args[at]
+            for l in range(lanes):
+                largest, total = V[args[at + 1], l], 0.0
+                for i in range(1, n):
+                    largest = max(largest, V[args[at + 1 + i], l])
+                for i in range(n):
+                    total += math.exp(V[args[at + 1 + i], l] - largest)
+                V[y, l] = largest + math.log(total)
+        else:  # PICK, PICK_SHARED; an index out of range gives nan, which is found like any other
+            y, x = args[at], args[at + 1]
+            for l in range(lanes):
+                i = V[x, l]
+                if 0 <= i < n and i == math.floor(i):
+                    a = args[at + 2 + int(i)]
+                    V[y, l] = V[a, l] if op == PICK else shared[a]
+                else:
+                    V[y, l] = math.nan
+
+
+@_jit(**_OPTIONS)
+def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
+    """Add to G and ``slopes``; the result is nan if a local derivative is not finite, else 0."""
+    values, grads, row, check = V.ctypes.data, G.ctypes.data, V.shape[1] * 8, 0.0
+    for k in range(last - 1, first - 1, -1):
+        op, at, m, n, flags = code[k]
+        if op == LAYER:
+            if flags & 1:
+                _layer_weights(args, at, m, n, slopes, V, G, lanes)
+            if flags & 2:
+                _layer_inputs(args, at, m, n, shared, G, lanes)
+        elif op == MAP:
+            z, x, y = args[at] * row, args[at + 1] * row, args[at + 2] * row
+            check += _call(loops[n, 1], (values + z, values + x, values + y, grads + z, grads + x, grads + y), lanes)
+        elif op == DOT:
+            y = args[at]
+            if lanes == 1:
+                g = G[y, 0]
+                for i in range(n):
+                    a, b = args[at + 1 + i], args[at + 1 + n + i]
+                    G[a, 0] += g * V[b, 0]
+                    G[b, 0] += g * V[a, 0]
+            else:
+                for i in range(n):
+                    a, b = args[at + 1 + i], args[at + 1 + n + i]
+                    for l in range(lanes):
+                        G[a, l] += G[y, l] * V[b, l]
+                    for l in range(lanes):
+                        G[b, l] += G[y, l] * V[a, l]
+        elif op == LOGSUMEXP:
+            y = args[at]
+            for i in range(n):
+                a = args[at + 1 + i]
+                for l in range(lanes):
+                    G[a, l] += G[y, l] * math.exp(V[a, l] - V[y, l])
+        elif op == PICK:
+            y, x = args[at], args[at + 1]
+            for l in range(lanes):
+                G[args[at + 2 + int(V[x, l])], l] += G[y, l]
+        else:
+            y, x = args[at], args[at + 1]
+            for l in range(lanes):
+                slopes[args[at + 2 + int(V[x, l])]] += G[y, l]
+    return check
+
+
+@_jit(**_SUM)
+def _check(V, first, last, lanes):  # type: ignore[no-untyped-def]
+    """Nan if a number is not finite, else 0."""
+    check = 0.0
+    for r in range(first, last):
+        for l in range(lanes):
+            check += V[r, l] * 0.0
+    return check
+
+
+@_jit(**_OPTIONS)
+def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outputs, gradient):  # type: ignore[no-untyped-def]
+    """Evaluate a tape for the columns ``chosen`` of ``inputs``, forward and, if there is a gradient to fill, backward.
+
+    ``outputs`` (outputs × lanes) and ``gradient`` (parameters) are filled. True if every number on the way was finite.
+    """
+    prelude, width, rows, n_shared, results = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4:]
+    n_parameters, n_inputs, n = len(parameters), len(inputs), len(chosen)
+    shared, total, slopes = np.empty(n_shared), np.zeros(n_shared), np.empty(n_shared)
+    shared[:n_parameters], shared[n_parameters : n_parameters + len(constants)] = parameters, constants
+    # What depends on parameters alone is computed once: shared scalars are then the rows, of one lane each.
+    column, slope = shared.reshape((n_shared, 1)), total.reshape((n_shared, 1))
+    _forward(code, args, loops, 0, prelude, shared, column, 1)
+    check = _check(column, 0, n_shared, 1)
+    width = min(width, n)
+    V, G = np.empty((rows, width)), np.empty((rows, width))
+    V[0] = 0.0
+    for start in range(0, n, width):
+        lanes = min(width, n - start)
+        for i in range(n_inputs):
+            for l in range(lanes):
+                V[1 + i, l] = inputs[i, chosen[start + l]]
+        _forward(code, args, loops, prelude, len(code), shared, V, lanes)
+        check += _check(V, 1, rows, lanes)
+        for i, r in enumerate(results):
+            for l in range(lanes):
+                outputs[i, start + l] = V[r, l]
+        if len(gradient) and check == 0.0:
+            G[:, :lanes], slopes[:] = 0.0, 0.0
+            G[results[0], :lanes] = 1.0
+            check += _backward(code, args, loops, prelude, len(code), shared, slopes, V, G, lanes)
+            total += slopes
+    if len(gradient) and check == 0.0:
+        check += _backward(code, args, loops, 0, prelude, shared, total, column, slope, 1)
+        gradient[:] = total[:n_parameters]
+        for g in gradient:
+            check += g * 0.0
+    return check == 0.0
+
+
+# ---- loops made from the rows of the table ---------------------------------------------------------------------------
+# Templates: ``rule`` is a global that each copy of them gets. All have the arguments of two operands; one ignores y.
+
+
+def _forward1(z, x, _, lanes):  # type: ignore[no-untyped-def]
+    Z, X = numba.carray(z, lanes), numba.carray(x, lanes)
+    for l in range(lanes):
+        Z[l] = rule(X[l])  # type: ignore[name-defined]  # noqa: F821
+    return 0.0
+
+
+def _forward2(z, x, y, lanes):  # type: ignore[no-untyped-def]
+    Z, X, Y = numba.carray(z, lanes), numba.carray(x, lanes), numba.carray(y, lanes)
+    for l in range(lanes):
+        Z[l] = rule(X[l], Y[l])  # type: ignore[name-defined]  # noqa: F821
+    return 0.0
+
+
+def _backward1(z, x, _, z_grad, x_grad, __, lanes):  # type: ignore[no-untyped-def]
+    Z, X = numba.carray(z, lanes), numba.carray(x, lanes)
+    GZ, GX = numba.carray(z_grad, lanes), numba.carray(x_grad, lanes)
+    check = 0.0
+    for l in range(lanes):
+        slopes = rule(Z[l], X[l])  # type: ignore[name-defined]  # noqa: F821
+        GX[l] += GZ[l] * slopes[0]
+        check += slopes[0] * 0.0
+    return check
+
+
+def _backward2(z, x, y, z_grad, x_grad, y_grad, lanes):  # type: ignore[no-untyped-def]
+    Z, X, Y = numba.carray(z, lanes), numba.carray(x, lanes), numba.carray(y, lanes)
+    GZ, GX, GY = numba.carray(z_grad, lanes), numba.carray(x_grad, lanes), numba.carray(y_grad, lanes)
+    check = 0.0
+    for l in range(lanes):
+        slopes = rule(Z[l], X[l], Y[l])  # type: ignore[name-defined]  # noqa: F821
+        GX[l] += GZ[l] * slopes[0]
+        GY[l] += GZ[l] * slopes[1]
+        check += (slopes[0] + slopes[1]) * 0.0
+    return check
+
+
+_TEMPLATES = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
+_FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
+_BACKWARD = types.float64(*[types.CPointer(types.float64)] * 6, types.int64)
+_loops: dict[tuple[Primitive, int], tuple[Any, Any]] = {}
+
+
+def _numeric(rule: Any) -> Any:
+    """A rule of the table with the primitives that it names replaced by their own rules on floats, for numba."""
+    if isinstance(rule, Primitive):
+        rule = rule.forward
+    if not isinstance(rule, FunctionType):
+        return rule  # a function of math
+    names = {name: _numeric(rule.__globals__[name]) for name in rule.__code__.co_names if _is_rule(rule, name)}
+    scope = rule.__globals__ | names
+    copy = FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, rule.__closure__)
+    return numba.njit(error_model="numpy")(copy)
+
+
+def _is_rule(rule: FunctionType, name: str) -> bool:
+    return isinstance(rule.__globals__.get(name), Primitive)
+
+
+def _loop(template: FunctionType, signature: Any, row: Primitive, rule: Any) -> Any:
+    scope = {"numba": numba, "rule": _numeric(rule), "__name__": __name__}
+    function = FunctionType(template.__code__, scope, template.__name__)
+    ours = row.partials.__module__ == ops.__name__
+    # Numba takes what is on disk by the name; a user's rule may change from one run to the next, so it is not kept.
+    function.__qualname__ = f"{template.__name__}_{row.name}_{row.constant}_{_version()}"
+    function.__module__ = __name__
+    try:
+        return numba.cfunc(signature, cache=ours, **_SUM)(function)
+    except RuntimeError:
+        return numba.cfunc(signature, **_SUM)(function)
+    except numba.core.errors.NumbaError as cause:
+        raise TypeError(
+            f"the primitive {row.name!r} cannot be replayed, since numba does not compile its rules; write them with "
+            f"arithmetic, math and primitives, or call the plain function: {cause}"
+        ) from cause
+
+
+@lru_cache
+def _version() -> str:
+    """Changes with the table, so that loops of an older one are not taken from disk."""
+    return hashlib.sha1(inspect.getsource(ops).encode()).hexdigest()[:12]
+
+
+def addresses(primitives: Sequence[tuple[Primitive, int]]) -> Any:
+    """Where the forward and backward loops of primitives of so many operands are; they stay loaded."""
+    for key in primitives:
+        if key not in _loops:
+            row, arity = key
+            forward, backward = _TEMPLATES[arity]
+            _loops[key] = _loop(forward, _FORWARD, row, row.forward), _loop(backward, _BACKWARD, row, row.partials)
+    found = [[loop.address for loop in _loops[key]] for key in primitives]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+# ---- what a tape looks like to the kernel ----------------------------------------------------------------------------
+
+BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
+
+
+class Program:
+    """A tape in arrays. It pickles, so that other processes can replay it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.primitives = tape.primitives
+        self.code = np.array(tape.code, dtype=np.int64).reshape(-1, 5)
+        self.args = np.array(tape.args, dtype=np.int64)
+        self.constants = np.array(tape.constants, dtype=np.float64)
+        width = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 16), 128)
+        self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
+        self._loops: Any = None
+
+    def run(self, parameters: Any, inputs: Any, chosen: Any, backward: bool = True) -> tuple[bool, Any, Any]:
+        """Replay for the columns ``chosen`` of ``inputs``.
+
+        Returns whether every number was finite, the results (results × lanes), and the sum over lanes of the gradient
+        of the first result by the parameters (of no length if not ``backward``).
+        """
+        if self._loops is None:
+            self._loops = addresses(self.primitives)
+        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
+        gradient = np.empty(len(parameters) if backward else 0)
+        finite = replay(
+            self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen, outputs, gradient
+        )
+        return finite, outputs, gradient
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loops": None}  # addresses are of this process
