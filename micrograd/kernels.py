@@ -12,7 +12,7 @@ on disk: next to this file, or in the user's cache directory where that is read-
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -33,16 +33,6 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {
 _SUM = _OPTIONS | {"fastmath": {"contract", "reassoc"}}
 
 
-def _jit(**options: Any) -> Callable[[Any], Any]:
-    def compiled(function: Any) -> Any:
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:  # no directory to cache in can be written to
-            return numba.njit(**options)(function)
-
-    return compiled
-
-
 @intrinsic  # type: ignore[untyped-decorator]
 def _call(_: Any, address: Any, pointers: Any, lanes: Any) -> Any:
     """Call the compiled loop at ``address`` with a tuple of addresses of rows."""
@@ -61,7 +51,7 @@ def _call(_: Any, address: Any, pointers: Any, lanes: Any) -> Any:
 # Four units by four inputs are taken at a time: 16 products for 4 reads, and the loop over lanes becomes vector code.
 
 
-@_jit(**_OPTIONS)
+@numba.njit(**_OPTIONS)
 def _layer_forward(args, at, m, n, shared, V, lanes):  # type: ignore[no-untyped-def]
     out, weights, bias = at + n, at + n + m, at + n + m + m * n
     for j in range(0, m - 3, 4):
@@ -97,7 +87,7 @@ def _layer_forward(args, at, m, n, shared, V, lanes):  # type: ignore[no-untyped
                 V[y, l] = V[y, l] + p0 * V[x0, l] + p1 * V[x1, l] + p2 * V[x2, l] + p3 * V[x3, l]
 
 
-@_jit(**_OPTIONS)
+@numba.njit(**_OPTIONS)
 def _layer_inputs(args, at, m, n, shared, G, lanes):  # type: ignore[no-untyped-def]
     out, weights = at + n, at + n + m
     for i in range(0, n, 4):
@@ -127,7 +117,7 @@ def _layer_inputs(args, at, m, n, shared, G, lanes):  # type: ignore[no-untyped-
                 G[x0, l], G[x1, l], G[x2, l], G[x3, l] = a, b, c, d
 
 
-@_jit(**_SUM)
+@numba.njit(**_SUM)
 def _layer_weights(args, at, m, n, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
     out, weights, bias = at + n, at + n + m, at + n + m + m * n
     for j in range(m):
@@ -166,7 +156,7 @@ def _layer_weights(args, at, m, n, slopes, V, G, lanes):  # type: ignore[no-unty
             slopes[args[p + 3]] += p3
 
 
-@_jit(**_OPTIONS)
+@numba.njit(**_OPTIONS)
 def _forward(code, args, loops, first, last, shared, V, lanes):  # type: ignore[no-untyped-def]
     base, row = V.ctypes.data, V.shape[1] * 8
     for k in range(first, last):
@@ -211,7 +201,7 @@ def _forward(code, args, loops, first, last, shared, V, lanes):  # type: ignore[
                     V[y, l] = math.nan
 
 
-@_jit(**_OPTIONS)
+@numba.njit(**_OPTIONS)
 def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
     """Add to G and ``slopes``; the result is nan if a local derivative is not finite, else 0."""
     values, grads, row, check = V.ctypes.data, G.ctypes.data, V.shape[1] * 8, 0.0
@@ -257,7 +247,7 @@ def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):  # t
     return check
 
 
-@_jit(**_SUM)
+@numba.njit(**_SUM)
 def _check(V, first, last, lanes):  # type: ignore[no-untyped-def]
     """Nan if a number is not finite, else 0."""
     check = 0.0
@@ -267,20 +257,19 @@ def _check(V, first, last, lanes):  # type: ignore[no-untyped-def]
     return check
 
 
-@_jit(**_OPTIONS)
 def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outputs, gradient):  # type: ignore[no-untyped-def]
     """Evaluate a tape for the columns ``chosen`` of ``inputs``, forward and, if there is a gradient to fill, backward.
 
     ``outputs`` (outputs × lanes) and ``gradient`` (parameters) are filled. True if every number on the way was finite.
     """
-    prelude, width, rows, n_shared, results = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4:]
+    begin, one, prelude, width, rows, n_shared, results = 0, 1, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4:]
     n_parameters, n_inputs, n = len(parameters), len(inputs), len(chosen)
     shared, total, slopes = np.empty(n_shared), np.zeros(n_shared), np.empty(n_shared)
     shared[:n_parameters], shared[n_parameters : n_parameters + len(constants)] = parameters, constants
     # What depends on parameters alone is computed once: shared scalars are then the rows, of one lane each.
     column, slope = shared.reshape((n_shared, 1)), total.reshape((n_shared, 1))
-    _forward(code, args, loops, 0, prelude, shared, column, 1)
-    check = _check(column, 0, n_shared, 1)
+    _forward(code, args, loops, begin, prelude, shared, column, one)
+    check = _check(column, begin, n_shared, one)
     width = min(width, n)
     V, G = np.empty((rows, width)), np.empty((rows, width))
     V[0] = 0.0
@@ -290,7 +279,7 @@ def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outp
             for l in range(lanes):
                 V[1 + i, l] = inputs[i, chosen[start + l]]
         _forward(code, args, loops, prelude, len(code), shared, V, lanes)
-        check += _check(V, 1, rows, lanes)
+        check += _check(V, one, rows, lanes)
         for i, r in enumerate(results):
             for l in range(lanes):
                 outputs[i, start + l] = V[r, l]
@@ -300,11 +289,17 @@ def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outp
             check += _backward(code, args, loops, prelude, len(code), shared, slopes, V, G, lanes)
             total += slopes
     if len(gradient) and check == 0.0:
-        check += _backward(code, args, loops, 0, prelude, shared, total, column, slope, 1)
+        check += _backward(code, args, loops, begin, prelude, shared, total, column, slope, one)
         gradient[:] = total[:n_parameters]
         for g in gradient:
             check += g * 0.0
     return check == 0.0
+
+
+try:
+    replay = numba.njit(cache=True, **_OPTIONS)(replay)
+except RuntimeError:  # there is no directory to keep it in that can be written to
+    replay = numba.njit(**_OPTIONS)(replay)
 
 
 # ---- loops made from the rows of the table ---------------------------------------------------------------------------
