@@ -432,5 +432,10 @@ class Program:
         )
         return finite, outputs, gradient
 
+    def evaluate(self, parameters: Sequence[float], inputs: Any) -> tuple[bool, list[float], list[float]]:
+        """``run`` for one sample, as lists."""
+        finite, outputs, gradient = self.run(np.array(parameters), np.ascontiguousarray(inputs), np.zeros(1, np.int64))
+        return finite, outputs[:, 0].tolist(), gradient.tolist()
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_loops": None}  # addresses are of this process

@@ -106,7 +106,8 @@ class Tape:
         shown = [self._shared(a) if op == PICK_SHARED and i > 1 else name(a) for i, a in enumerate(args)]
         if op == MAP:
             row, arity = self.primitives[n]
-            return f"{shown[0]} = {row.name}({', '.join(shown[1 : 1 + arity] + [f'{row.constant}'] * (row.constant is not None))})"
+            operands = shown[1 : 1 + arity] + [f"{row.constant}"] * (row.constant is not None)
+            return f"{shown[0]} = {row.name}({', '.join(operands)})"
         if op == DOT:
             terms = [f"{a}·{b}" for a, b in zip(shown[1 : 1 + n], shown[1 + n :])]
             return f"{shown[0]} {'+=' if flags else '='} {_sum(terms)}"
@@ -137,14 +138,16 @@ class Kind(IntEnum):
     ROW = 2  # on the sample
 
 
-def lower(results: Sequence[Value], inputs: Sequence[Value]) -> Tape:
+def lower(results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = ()) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
+
+    Its parameters are the ``known`` ones, in their order, and after them what else it finds.
 
     Everything recorded has the inputs' class, a subclass of Value of their own; plain Values are leaves that existed
     before, the parameters. Raises TypeError for nodes that cannot be replayed: results of operations from before the
     recording, nodes made by hand, and primitives of three numbers or more.
     """
-    return _Lowering(results, inputs).tape
+    return _Lowering(results, inputs, known).tape
 
 
 class _Root:
@@ -158,13 +161,14 @@ Factor = Value | float  # a float is 1.0 or -1.0
 class _Lowering:
     """Goes through the graph once, from leaves to results; ``place`` is the index of a node's scalar or row."""
 
-    def __init__(self, results: Sequence[Value], inputs: Sequence[Value]) -> None:
+    def __init__(self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value]) -> None:
         graph = nodes(_Root(results))[:-1]
         self.kind = dict.fromkeys(inputs, Kind.ROW)
         for node in graph:
             if node not in self.kind:
                 self.kind[node] = self._kind_of(node)
-        parameters = [v for v in graph if not v.parents and self.kind[v] == Kind.SHARED]
+        found = [v for v in graph if not v.parents and self.kind[v] == Kind.SHARED]
+        parameters = list(dict.fromkeys([*known, *found]))
         numbers = dict.fromkeys([0.0, 1.0, -1.0, *[v.data for v in graph if self.kind[v] == Kind.CONSTANT]])
         self.tape = Tape(parameters, len(inputs), list(numbers), 1 + len(inputs), len(parameters) + len(numbers))
         self.constants = {number: len(parameters) + i for i, number in enumerate(numbers)}
@@ -207,7 +211,9 @@ class _Lowering:
             if node in self.terms:
                 self.terms[node] = products
             else:
-                self.place[node] = self._affine(products) if rows else self._scalar([self._places(*p) for p in products])
+                self.place[node] = (
+                    self._affine(products) if rows else self._scalar([self._places(*p) for p in products])
+                )
         elif op is ops.pick:
             self.place[node] = self._pick(node, rows)
         else:

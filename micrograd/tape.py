@@ -5,14 +5,14 @@
 >>> loss.map([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)])
 array([ 1.,  9., 25.])
 >>> print(loss.tape(1.0, 1.0))
-tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 15 operands
+tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 19 operands
 r3 = p0·x1 + -1·x2
 r4 = power(r3, 2)
 return r4
 
 A tape serves every sample of the shape that it was recorded on, and there is one for each shape. It has one path: what
-the function decides by a value of the sample cannot be recorded and raises an error that says what to write instead.
-Of what the function does behind the graph's back, such as reading ``.data``, a check by other samples tells.
+the function decides by a value of the sample cannot be recorded, and raises an error that says what to write instead.
+What the function does behind the graph's back, reading ``.data`` for one, is found by comparing other samples.
 """
 
 import functools
@@ -20,11 +20,12 @@ import linecache
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from micrograd.engine import Value, apply, gradients, is_recording, recording, untracked
+from micrograd.engine import Value, as_value, gradients, is_recording, recording
 from micrograd.graph import nodes
 from micrograd.lower import Tape, lower
 from micrograd.ops import Primitive
@@ -32,39 +33,254 @@ from micrograd.ops import Primitive
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from micrograd.kernels import Program
+    from micrograd.replay import Pack
 
 HERE = str(Path(__file__).parent)
-WORTHWHILE = 200  # operands: below, one call of the plain function costs less than a replay
+WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
+CHECKS = 4  # samples that a new tape is compared on
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
     """``function`` recorded: the same call and the same numbers, replayed as a tape. Serves as a decorator too.
 
     Args:
-        function: of one sample, numbers in nested tuples, lists and arrays; returns a Value, or a list of them. Leaf
-            Values that existed before are parameters, shared by all samples.
+        function: of one sample, numbers in nested tuples, lists and arrays; returns a Value, or a list of them. The
+            leaf Values that it uses are parameters, shared by all samples; numbers that it meets are constants.
     """
     return Recorded(function)
 
 
-class Recorded:
-    """A function with its tapes, made by ``jit``.
+def call(function: Callable[..., Any], sample: Any) -> Any:
+    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
+    return function(*sample) if isinstance(sample, tuple) else function(sample)
 
-    Called like the plain function, it answers like it. ``accumulate`` and ``fit`` take it in the place of a loss.
+
+class Recorded:
+    """A function and its tapes, made by ``jit``. ``accumulate`` and ``fit`` take it wherever they take a loss.
 
     Attributes:
         function: the plain function.
-        parameters: the parameters of all tapes.
+        parameters: those of all tapes; the ones of each tape come first.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.parameters: list[Value] = []
-        self._tapes: dict[Any, _Track] = {}
+        self._tracks: dict[Any, Track] = {}
 
     def __call__(self, *sample: Any) -> Any:
-        if any([isinstance(part, Value) for part in sample]):
+        """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
+        from micrograd import replay
+
+        try:
+            shape, numbers = replay.flatten(sample)
+        except TypeError:  # Values among the numbers, whose gradients are wanted as well
             return self.function(*sample)
-        ...
+        track = self.track(shape, numbers, sample)
+        if track.tape.size < WORTHWHILE or track.several:
+            return self.function(*sample)
+        recorded = is_recording()
+        answer = replay.Pack(self, [sample]).replay(replay.data(self.parameters), backward=recorded)
+        if answer is None:
+            return self.function(*sample)
+        result, slopes = float(answer[0][0, 0]), answer[1].tolist()
+        parameters = self.parameters[: len(slopes)]
+        return Value._restore((result, 0.0, "", slopes, self._primitive if recorded else "constant"), tuple(parameters))
+
+    @functools.cached_property
+    def _primitive(self) -> Primitive:
+        def refuse(*_: Any) -> NoReturn:
+            raise ValueError("a tape has first derivatives only; for higher ones, call the plain function")
+
+        return Primitive(getattr(self.function, "__name__", "tape"), refuse, refuse, "tape")
+
+    def map(self, samples: Sequence[Any]) -> "ndarray":
+        """Results for many samples, without gradients: an array (samples,), or (samples, results) for lists of them."""
+        from micrograd import replay
+
+        if not len(samples):
+            raise ValueError("map wants one sample at least; got none")
+        pack = replay.Pack(self, samples)
+        answer = pack.replay(replay.data(self.parameters), backward=False)
+        if answer is not None:
+            return answer[0] if pack.groups[0][0].several else answer[0][:, 0]
+        with recording(None):
+            answers = [_of_sample(k, self.function, sample) for k, sample in enumerate(samples)]
+        return replay.np.array([[float(v) for v in a] if isinstance(a, (list, tuple)) else float(a) for a in answers])
+
+    def tape(self, *sample: Any) -> Tape:
+        """The tape for samples of this one's shape; ``print`` shows its instructions."""
+        from micrograd import replay
+
+        return self.track(*replay.flatten(sample), sample).tape
+
+    def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
+        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
+
+        None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
+        a number is not finite, which it raises an error for.
+        """
+        if self._tracks and max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
+            return None
+        from micrograd import replay
+
+        pack = replay.Pack(self, samples)
+        pack.require_one_result()
+        answer = pack.replay(replay.data(self.parameters), executor=executor)
+        if answer is None:
+            return None
+        losses, gradient = answer
+        for parameter, slope in zip(self.parameters, (gradient * share).tolist()):
+            parameter.grad += slope
+        return float(losses.sum())
+
+    def track(self, shape: Any, numbers: Sequence[float], sample: Any, k: int = 0) -> "Track":
+        if shape not in self._tracks:
+            track = _of_sample(k, functools.partial(Track, self, shape, numbers), (sample,))
+            self.parameters.extend(track.tape.parameters[len(self.parameters) :])
+            self._tracks[shape] = track
+        return self._tracks[shape]
+
+
+def _of_sample(k: int, function: Callable[..., Any], sample: Any) -> Any:
+    try:
+        return call(function, sample)
+    except ValueError as cause:
+        raise ValueError(f"sample {k} of the batch: {cause}") from cause
+
+
+class Track:
+    """The tape for one shape of samples, and what was done to make sure of it."""
+
+    def __init__(self, owner: Recorded, shape: Any, numbers: Sequence[float], sample: Any) -> None:
+        from micrograd import replay
+
+        self.owner = owner
+        leaves = [Traced(number, role="input") for number in numbers]
+        with recording(Traced):
+            traced = replay.rebuild(shape, iter(leaves))
+            answer = call(owner.function, traced if isinstance(sample, tuple) else traced)
+            self.several = isinstance(answer, (list, tuple))
+            results = [as_value(v) for v in answer] if self.several else [as_value(answer)]
+        self.tape = lower(results, leaves, owner.parameters)
+        self.parameters = len(self.tape.parameters)
+        self.numbers = numbers
+        self.replays = 0
+
+    @functools.cached_property
+    def program(self) -> Any:
+        from micrograd.kernels import Program
+
+        return Program(self.tape)
+
+    # ---- the check by other samples ----
+
+    def check_if_due(self, pack: "Pack", columns: Any, positions: Any, chosen: Any, values: Any) -> None:
+        """Compare with the plain function: some samples at first, and one more whenever the replays have doubled.
+
+        Raises ValueError with the number of a sample on which loss or gradient disagree.
+        """
+        self.replays += 1
+        if self.replays & (self.replays - 1) == 0:
+            picked = (
+                self._different(columns, chosen) if self.replays == 1 else [chosen[self.replays // 3 % len(chosen)]]
+            )
+            for column in picked:
+                self._check(pack.samples[positions[column]], int(positions[column]), columns[:, [column]], values)
+
+    def _different(self, columns: Any, chosen: Any) -> list[int]:
+        """Columns that differ from the recorded sample, in every number if that is possible."""
+        numbers = columns[:, chosen[:1000]]
+        new = (numbers.T != self.numbers).T
+        picked: list[int] = []
+        while new.any() and len(picked) < CHECKS:
+            best = int(new.sum(axis=0).argmax())
+            picked.append(int(chosen[best]))
+            new &= ~new[:, [best]]
+        return picked or [int(chosen[0])]
+
+    def _check(self, sample: Any, k: int, column: Any, values: Any) -> None:
+        parameters = self.owner.parameters[: self.parameters]
+        # Moved a little, the parameters are off the kinks, and a number that was read from one of them does not fit.
+        moves = [(i * 0.618034 + 0.3) % 1 for i in range(len(parameters))]
+        numbers = values.tolist()
+        for trial in [[v * (1 + r / 100) + r / 1000 for v, r in zip(numbers, moves)], numbers]:
+            kept = [parameter.data for parameter in parameters]
+            try:
+                for parameter, number in zip(parameters, trial):
+                    parameter.data = number
+                answer = call(self.owner.function, sample)
+                results = [as_value(v) for v in answer] if isinstance(answer, (list, tuple)) else [as_value(answer)]
+                slopes = [v.data for v in gradients(results[0], parameters)]
+            except ValueError:  # undefined there, as the replay is going to find out if it is so where it has to be
+                continue
+            finally:
+                for parameter, number in zip(parameters, kept):
+                    parameter.data = number
+            scale = max([abs(node.data) for node in nodes(results[0])])
+            self._compare(k, sample, results, slopes, scale, self.program.evaluate(trial, column))
+            return
+
+    def _compare(
+        self, k: int, sample: Any, results: list[Value], slopes: list[float], scale: float, replayed: Any
+    ) -> None:
+        finite, numbers, gradient = replayed
+        if not finite:  # the plain function is going to answer
+            return
+        steepest = max([abs(slope) for slope in slopes], default=0.0)
+        pairs = [("result", v.data, z, scale) for v, z in zip(results, numbers)]
+        pairs += [
+            (f"gradient by {p.label or f'parameter {i}'}", a, b, steepest)
+            for i, (p, a, b) in enumerate(zip(self.owner.parameters, slopes, gradient))
+        ]
+        if len(results) != len(numbers):
+            pairs = [("number of results", len(results), len(numbers), 0)]
+        for what, wanted, got, size in pairs:
+            if abs(wanted - got) > 1e-9 * max(abs(wanted), abs(got), size):
+                raise ValueError(
+                    f"sample {k} of the batch, {sample!r:.80}: the {what} is {got!r} on the tape, but {wanted!r} by the "
+                    f"function {getattr(self.owner.function, '__name__', '')}. It does what a tape cannot record: it "
+                    "reads .data, draws random numbers, or uses parameters that were exchanged since it was recorded"
+                )
+
+
+# ---- values that are being traced ------------------------------------------------------------------------------------
+
+_CHOICE = (
+    "for a choice by size use a.maximum(b), a.minimum(b), v.relu() or abs(v), for one by a whole number "
+    "pick(values, index); a decision that is the same for all samples can be taken outside of the function"
+)
+_NUMBER = "compute with it as it is: it has arithmetic and methods such as v.exp() and v.tanh()"
+_INDEX = "for values[index] use pick(values, index); a length may come from len(), as each shape has its own tape"
+
+
+def _refusal(what: str, instead: str) -> Callable[..., Any]:
+    def method(_: "Traced", *__: Any) -> NoReturn:
+        frame = sys._getframe(1)
+        while frame.f_back is not None and str(Path(frame.f_code.co_filename).parent) == HERE:
+            frame = frame.f_back
+        file, line = frame.f_code.co_filename, frame.f_lineno
+        source = linecache.getline(file, line, frame.f_globals).strip()
+        raise TypeError(
+            f"{file}, line {line}: {source}\n{what} depends on the sample, but a tape has one path for all samples; "
+            f"{instead}. To run the function as it is, leave out jit"
+        )
+
+    return method
+
+
+class Traced(Value):
+    """A Value while a function is recorded: what would turn it into a plain number or a decision raises TypeError."""
+
+    __slots__ = ()
+
+    __bool__ = _refusal("whether a value is 0", _CHOICE)
+    __lt__ = __le__ = __gt__ = __ge__ = _refusal("a comparison of values", _CHOICE)
+    __float__ = __round__ = __floor__ = __ceil__ = _refusal("a value as a plain number", _NUMBER)
+    __int__ = __trunc__ = __index__ = _refusal("a value as a whole number", _INDEX)
+    __hash__ = Value.__hash__
+    _compare = _refusal("a comparison of values", _CHOICE)
+
+    def __eq__(self, other: object) -> bool:
+        return self._compare() if isinstance(other, Real) else self is other

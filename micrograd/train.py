@@ -14,6 +14,7 @@ from typing import Any
 
 from micrograd.engine import Value, is_recording, no_grad
 from micrograd.optim import Optimizer, Schedule, clip_grad_norm
+from micrograd.tape import Recorded, call
 
 Loss = Callable[..., Value]
 
@@ -36,6 +37,11 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     if not is_recording():
         raise ValueError("there are no gradients to accumulate under no_grad()")
     share = _share(reduction, len(samples))
+    if isinstance(loss, Recorded):
+        replayed = loss.add_gradients(samples, share)
+        if replayed is not None:
+            return replayed * share
+        loss = loss.function
     total = 0.0
     for k, sample in enumerate(samples):
         try:
@@ -47,11 +53,6 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
         error.backward(share)
         total += error.data
     return total * share
-
-
-def call(function: Callable[..., Any], sample: Any) -> Any:
-    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
-    return function(*sample) if isinstance(sample, tuple) else function(sample)
 
 
 def _share(reduction: str, size: int) -> float:
