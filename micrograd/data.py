@@ -65,8 +65,13 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[Any]]:
+        for order in self.orders():
+            yield [self.samples[k] for k in order]
+
+    def orders(self) -> Iterator[list[int]]:
+        """An epoch's batches, as positions of the samples; iterating over the loader is the same with the samples."""
         order = list(range(len(self.samples)))
         if self.shuffle:
             self._random.shuffle(order)
         for i in range(len(self)):
-            yield [self.samples[k] for k in order[i * self.batch_size : (i + 1) * self.batch_size]]
+            yield order[i * self.batch_size : (i + 1) * self.batch_size]

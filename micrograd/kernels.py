@@ -9,12 +9,7 @@ rows in the table of ``ops``, and called through their address. Numba compiles o
 on disk: next to this file, or in the user's cache directory where that is read-only.
 """
 
-import hashlib
-import inspect
 import math
-from collections.abc import Sequence
-from functools import lru_cache
-from types import FunctionType
 from typing import Any
 
 import numba
@@ -23,17 +18,15 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from micrograd import ops
-from micrograd.lower import DOT, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, Tape
-from micrograd.ops import Primitive
+from micrograd.instructions import DOT, LAYER, LOGSUMEXP, MAP, PICK
 
 # Division by zero gives inf, as in C, and is found by the check for finite numbers. The global interpreter lock is
 # free meanwhile. FMA is welcome; a sum over lanes may be split over the parts of a vector register, always the same way.
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-_SUM = _OPTIONS | {"fastmath": {"contract", "reassoc"}}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+SUM = OPTIONS | {"fastmath": {"contract", "reassoc"}}
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _call(_: Any, address: Any, pointers: Any, lanes: Any) -> Any:
     """Call the compiled loop at ``address`` with a tuple of addresses of rows."""
 
@@ -51,8 +44,8 @@ def _call(_: Any, address: Any, pointers: Any, lanes: Any) -> Any:
 # Four units by four inputs are taken at a time: 16 products for 4 reads, and the loop over lanes becomes vector code.
 
 
-@numba.njit(**_OPTIONS)
-def _layer_forward(args, at, m, n, shared, V, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**OPTIONS)
+def _layer_forward(args, at, m, n, shared, V, lanes):
     out, weights, bias = at + n, at + n + m, at + n + m + m * n
     for j in range(0, m - 3, 4):
         y0, y1, y2, y3 = args[out + j], args[out + j + 1], args[out + j + 2], args[out + j + 3]
@@ -87,8 +80,8 @@ def _layer_forward(args, at, m, n, shared, V, lanes):  # type: ignore[no-untyped
                 V[y, l] = V[y, l] + p0 * V[x0, l] + p1 * V[x1, l] + p2 * V[x2, l] + p3 * V[x3, l]
 
 
-@numba.njit(**_OPTIONS)
-def _layer_inputs(args, at, m, n, shared, G, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**OPTIONS)
+def _layer_inputs(args, at, m, n, shared, G, lanes):
     out, weights = at + n, at + n + m
     for i in range(0, n, 4):
         x0, x1, x2, x3 = args[at + i], args[at + i + 1], args[at + i + 2], args[at + i + 3]
@@ -117,8 +110,8 @@ def _layer_inputs(args, at, m, n, shared, G, lanes):  # type: ignore[no-untyped-
                 G[x0, l], G[x1, l], G[x2, l], G[x3, l] = a, b, c, d
 
 
-@numba.njit(**_SUM)
-def _layer_weights(args, at, m, n, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**SUM)
+def _layer_weights(args, at, m, n, slopes, V, G, lanes):
     out, weights, bias = at + n, at + n + m, at + n + m + m * n
     for j in range(m):
         y, total = args[out + j], 0.0
@@ -156,8 +149,8 @@ def _layer_weights(args, at, m, n, slopes, V, G, lanes):  # type: ignore[no-unty
             slopes[args[p + 3]] += p3
 
 
-@numba.njit(**_OPTIONS)
-def _forward(code, args, loops, first, last, shared, V, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**OPTIONS)
+def _forward(code, args, loops, first, last, shared, V, lanes):
     base, row = V.ctypes.data, V.shape[1] * 8
     for k in range(first, last):
         op, at, m, n, flags = code[k]
@@ -201,8 +194,8 @@ def _forward(code, args, loops, first, last, shared, V, lanes):  # type: ignore[
                     V[y, l] = math.nan
 
 
-@numba.njit(**_OPTIONS)
-def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**OPTIONS)
+def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):
     """Add to G and ``slopes``; the result is nan if a local derivative is not finite, else 0."""
     values, grads, row, check = V.ctypes.data, G.ctypes.data, V.shape[1] * 8, 0.0
     for k in range(last - 1, first - 1, -1):
@@ -247,8 +240,8 @@ def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):  # t
     return check
 
 
-@numba.njit(**_SUM)
-def _check(V, first, last, lanes):  # type: ignore[no-untyped-def]
+@numba.njit(**SUM)
+def _check(V, first, last, lanes):
     """Nan if a number is not finite, else 0."""
     check = 0.0
     for r in range(first, last):
@@ -257,7 +250,7 @@ def _check(V, first, last, lanes):  # type: ignore[no-untyped-def]
     return check
 
 
-def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outputs, gradient):  # type: ignore[no-untyped-def]
+def _replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outputs, gradient):
     """Evaluate a tape for the columns ``chosen`` of ``inputs``, forward and, if there is a gradient to fill, backward.
 
     ``outputs`` (outputs × lanes) and ``gradient`` (parameters) are filled. True if every number on the way was finite.
@@ -297,145 +290,6 @@ def replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outp
 
 
 try:
-    replay = numba.njit(cache=True, **_OPTIONS)(replay)
+    replay = numba.njit(cache=True, **OPTIONS)(_replay)
 except RuntimeError:  # there is no directory to keep it in that can be written to
-    replay = numba.njit(**_OPTIONS)(replay)
-
-
-# ---- loops made from the rows of the table ---------------------------------------------------------------------------
-# Templates: ``rule`` is a global that each copy of them gets. All have the arguments of two operands; one ignores y.
-
-
-def _forward1(z, x, _, lanes):  # type: ignore[no-untyped-def]
-    Z, X = numba.carray(z, lanes), numba.carray(x, lanes)
-    for l in range(lanes):
-        Z[l] = rule(X[l])  # type: ignore[name-defined]  # noqa: F821
-    return 0.0
-
-
-def _forward2(z, x, y, lanes):  # type: ignore[no-untyped-def]
-    Z, X, Y = numba.carray(z, lanes), numba.carray(x, lanes), numba.carray(y, lanes)
-    for l in range(lanes):
-        Z[l] = rule(X[l], Y[l])  # type: ignore[name-defined]  # noqa: F821
-    return 0.0
-
-
-def _backward1(z, x, _, z_grad, x_grad, __, lanes):  # type: ignore[no-untyped-def]
-    Z, X = numba.carray(z, lanes), numba.carray(x, lanes)
-    GZ, GX = numba.carray(z_grad, lanes), numba.carray(x_grad, lanes)
-    check = 0.0
-    for l in range(lanes):
-        slopes = rule(Z[l], X[l])  # type: ignore[name-defined]  # noqa: F821
-        GX[l] += GZ[l] * slopes[0]
-        check += slopes[0] * 0.0
-    return check
-
-
-def _backward2(z, x, y, z_grad, x_grad, y_grad, lanes):  # type: ignore[no-untyped-def]
-    Z, X, Y = numba.carray(z, lanes), numba.carray(x, lanes), numba.carray(y, lanes)
-    GZ, GX, GY = numba.carray(z_grad, lanes), numba.carray(x_grad, lanes), numba.carray(y_grad, lanes)
-    check = 0.0
-    for l in range(lanes):
-        slopes = rule(Z[l], X[l], Y[l])  # type: ignore[name-defined]  # noqa: F821
-        GX[l] += GZ[l] * slopes[0]
-        GY[l] += GZ[l] * slopes[1]
-        check += (slopes[0] + slopes[1]) * 0.0
-    return check
-
-
-_TEMPLATES = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
-_FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
-_BACKWARD = types.float64(*[types.CPointer(types.float64)] * 6, types.int64)
-_loops: dict[tuple[Primitive, int], tuple[Any, Any]] = {}
-
-
-def _numeric(rule: Any) -> Any:
-    """A rule of the table with the primitives that it names replaced by their own rules on floats, for numba."""
-    if isinstance(rule, Primitive):
-        rule = rule.forward
-    if not isinstance(rule, FunctionType):
-        return rule  # a function of math
-    names = {name: _numeric(rule.__globals__[name]) for name in rule.__code__.co_names if _is_rule(rule, name)}
-    scope = rule.__globals__ | names
-    copy = FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, rule.__closure__)
-    return numba.njit(error_model="numpy")(copy)
-
-
-def _is_rule(rule: FunctionType, name: str) -> bool:
-    return isinstance(rule.__globals__.get(name), Primitive)
-
-
-def _loop(template: FunctionType, signature: Any, row: Primitive, rule: Any) -> Any:
-    scope = {"numba": numba, "rule": _numeric(rule), "__name__": __name__}
-    function = FunctionType(template.__code__, scope, template.__name__)
-    ours = row.partials.__module__ == ops.__name__
-    # Numba takes what is on disk by the name; a user's rule may change from one run to the next, so it is not kept.
-    function.__qualname__ = f"{template.__name__}_{row.name}_{row.constant}_{_version()}"
-    function.__module__ = __name__
-    try:
-        return numba.cfunc(signature, cache=ours, **_SUM)(function)
-    except RuntimeError:
-        return numba.cfunc(signature, **_SUM)(function)
-    except numba.core.errors.NumbaError as cause:
-        raise TypeError(
-            f"the primitive {row.name!r} cannot be replayed, since numba does not compile its rules; write them with "
-            f"arithmetic, math and primitives, or call the plain function: {cause}"
-        ) from cause
-
-
-@lru_cache
-def _version() -> str:
-    """Changes with the table, so that loops of an older one are not taken from disk."""
-    return hashlib.sha1(inspect.getsource(ops).encode()).hexdigest()[:12]
-
-
-def addresses(primitives: Sequence[tuple[Primitive, int]]) -> Any:
-    """Where the forward and backward loops of primitives of so many operands are; they stay loaded."""
-    for key in primitives:
-        if key not in _loops:
-            row, arity = key
-            forward, backward = _TEMPLATES[arity]
-            _loops[key] = _loop(forward, _FORWARD, row, row.forward), _loop(backward, _BACKWARD, row, row.partials)
-    found = [[loop.address for loop in _loops[key]] for key in primitives]
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
-
-
-# ---- what a tape looks like to the kernel ----------------------------------------------------------------------------
-
-BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
-
-
-class Program:
-    """A tape in arrays. It pickles, so that other processes can replay it."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.primitives = tape.primitives
-        self.code = np.array(tape.code, dtype=np.int64).reshape(-1, 5)
-        self.args = np.array(tape.args, dtype=np.int64)
-        self.constants = np.array(tape.constants, dtype=np.float64)
-        width = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 16), 128)
-        self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
-        self._loops: Any = None
-
-    def run(self, parameters: Any, inputs: Any, chosen: Any, backward: bool = True) -> tuple[bool, Any, Any]:
-        """Replay for the columns ``chosen`` of ``inputs``.
-
-        Returns whether every number was finite, the results (results × lanes), and the sum over lanes of the gradient
-        of the first result by the parameters (of no length if not ``backward``).
-        """
-        if self._loops is None:
-            self._loops = addresses(self.primitives)
-        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
-        gradient = np.empty(len(parameters) if backward else 0)
-        finite = replay(
-            self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen, outputs, gradient
-        )
-        return finite, outputs, gradient
-
-    def evaluate(self, parameters: Sequence[float], inputs: Any) -> tuple[bool, list[float], list[float]]:
-        """``run`` for one sample, as lists."""
-        finite, outputs, gradient = self.run(np.array(parameters), np.ascontiguousarray(inputs), np.zeros(1, np.int64))
-        return finite, outputs[:, 0].tolist(), gradient.tolist()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_loops": None}  # addresses are of this process
+    replay = numba.njit(**OPTIONS)(_replay)

@@ -62,12 +62,12 @@ class Optimizer:
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite; nothing has changed.
         """
         gradients = [parameter.grad for parameter in self.parameters]
-        self._require_finite("gradient", gradients)
+        self.require_finite("gradient", gradients)
         self.steps += 1
         try:
             rows = [self.rule(p.data, g, *s) for p, g, *s in zip(self.parameters, gradients, *self.state)]
             data, *state = (list(column) for column in zip(*rows))
-            self._require_finite("new value", data)
+            self.require_finite("new value", data)
         except (ArithmeticError, ValueError):
             self.steps -= 1
             raise
@@ -91,7 +91,7 @@ class Optimizer:
         self.lr, self.steps = saved["lr"], saved["steps"]
         self.state = [list(column) for column in saved["state"]]
 
-    def _require_finite(self, what: str, numbers: Sequence[float]) -> None:
+    def require_finite(self, what: str, numbers: Sequence[float]) -> None:
         for name, number in zip(self.names, numbers):
             if not math.isfinite(number):
                 raise ValueError(f"the {what} of {name} is {number}; no parameter was changed")

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.kernels import Program
+from micrograd.instructions import Tape
+from micrograd.kernels import replay
+from micrograd.loops import addresses
 
 if TYPE_CHECKING:
     from micrograd.tape import Recorded, Track
+
+BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
 
 # Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
 CHUNK = 1024
@@ -96,6 +100,42 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
     if array.dtype.kind not in "biuf" or (len(kinds) > 1 and array.ndim > 1):  # Values, words; lists beside arrays
         return None
     return flatten(items[0])[0], array.reshape(len(items), -1).T
+
+
+class Program:
+    """A tape in arrays. It pickles, so that other processes can replay it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.primitives = tape.primitives
+        self.code = np.array(tape.code, dtype=np.int64).reshape(-1, 5)
+        self.args = np.array(tape.args, dtype=np.int64)
+        self.constants = np.array(tape.constants, dtype=np.float64)
+        width = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 16), 128)
+        self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
+        self._loops: Any = None
+
+    def run(self, parameters: Any, inputs: Any, chosen: Any, backward: bool = True) -> tuple[bool, Any, Any]:
+        """Replay for the columns ``chosen`` of ``inputs``.
+
+        Returns whether every number was finite, the results (results × lanes), and the sum over lanes of the gradient
+        of the first result by the parameters (of no length if not ``backward``).
+        """
+        if self._loops is None:
+            self._loops = addresses(self.primitives)
+        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
+        gradient = np.empty(len(parameters) if backward else 0)
+        finite = replay(
+            self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen, outputs, gradient
+        )
+        return finite, outputs, gradient
+
+    def evaluate(self, parameters: Sequence[float], inputs: Any) -> tuple[bool, list[float], list[float]]:
+        """``run`` for one sample, as lists."""
+        finite, outputs, gradient = self.run(np.array(parameters), np.ascontiguousarray(inputs), np.zeros(1, np.int64))
+        return finite, outputs[:, 0].tolist(), gradient.tolist()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loops": None}  # addresses are of this process
 
 
 def data(parameters: Sequence[Value]) -> Any:

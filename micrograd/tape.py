@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from micrograd.engine import Value, as_value, gradients, is_recording, recording
 from micrograd.graph import nodes
-from micrograd.lower import Tape, lower
+from micrograd.instructions import Tape
+from micrograd.lower import lower
 from micrograd.ops import Primitive
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class Track:
 
     @functools.cached_property
     def program(self) -> Any:
-        from micrograd.kernels import Program
+        from micrograd.replay import Program
 
         return Program(self.tape)
 

@@ -9,17 +9,23 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value, is_recording, no_grad
 from micrograd.optim import Optimizer, Schedule, clip_grad_norm
 from micrograd.tape import Recorded, call
 
+if TYPE_CHECKING:
+    from micrograd.trainer import ArrayTrainer
+
 Loss = Callable[..., Value]
 
 
-def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> float:
+def accumulate(
+    loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None
+) -> float:
     """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
 
     Args:
@@ -38,7 +44,7 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
         raise ValueError("there are no gradients to accumulate under no_grad()")
     share = _share(reduction, len(samples))
     if isinstance(loss, Recorded):
-        replayed = loss.add_gradients(samples, share)
+        replayed = loss.add_gradients(samples, share, executor)
         if replayed is not None:
             return replayed * share
         loss = loss.function
@@ -64,6 +70,8 @@ def _share(reduction: str, size: int) -> float:
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    if isinstance(function, Recorded):
+        return float(function.map(samples).mean())
     with no_grad():
         return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
 
@@ -100,6 +108,7 @@ def fit(
     max_norm: float | None = None,
     callbacks: Sequence[Callable[[History], Any]] = (),
     progress: bool = True,
+    executor: Executor | None = None,
 ) -> History:
     """Train: for every batch of every epoch, zero the gradients, accumulate, and let the optimizer step once.
 
@@ -115,14 +124,26 @@ def fit(
         max_norm: gradients are clipped to this norm.
         callbacks: called with the history after each epoch; a true answer ends the training.
         progress: show a bar, in terminals and notebooks, if tqdm is installed.
+        executor: as for ``accumulate``.
 
-    Ctrl-C ends the training and keeps what was learned.
+    A loss recorded by ``jit`` keeps the parameters in arrays; the Values show them before metrics and callbacks, and at
+    the end. Ctrl-C ends the training and keeps what was learned.
     """
     history = History()
     bar = _bar(epochs, progress)
+    trainer = None
+    if isinstance(loss, Recorded):
+        from micrograd.trainer import ArrayTrainer
+
+        trainer = ArrayTrainer(loss, batches, optimizer, executor)
     try:
         for _ in bar:
-            samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
+            if trainer is None:
+                samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
+            else:
+                samples, mean_loss = _replayed_epoch(trainer, reduction, schedule, max_norm, keep=metric is not None)
+                if metric is not None or held_out is not None or callbacks:
+                    trainer.publish()
             history.loss.append(mean_loss)
             if metric is not None:
                 history.metric.append(evaluate(metric, samples))
@@ -130,13 +151,15 @@ def fit(
                 history.held_out_loss.append(evaluate(loss, held_out))
                 if metric is not None:
                     history.held_out_metric.append(evaluate(metric, held_out))
-            if hasattr(bar, "set_postfix"):
+            if not getattr(bar, "disable", True):
                 bar.set_postfix({name: f"{number:.4g}" for name, number in history.last().items()})
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                 break
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
+        if trainer is not None:
+            trainer.publish()
         optimizer.zero_grad()
         if hasattr(bar, "close"):
             bar.close()
@@ -167,6 +190,34 @@ def _epoch(
     if not samples:
         raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
     return samples, total / len(samples)
+
+
+def _replayed_epoch(
+    trainer: "ArrayTrainer", reduction: str, schedule: Schedule | None, max_norm: float | None, keep: bool
+) -> tuple[list[Any], float]:
+    """``_epoch`` for a recorded loss; lists the samples only if they are to be kept."""
+    samples: list[Any] = []
+    total, count = 0.0, 0
+    for pack, order in trainer.orders():
+        share = _share(reduction, len(order))
+        sums = trainer.gradient(pack, order)
+        if sums is None:  # a number is not finite: let the plain function say where, or do the step
+            trainer.publish()
+            batch = [pack.samples[k] for k in order]
+            _, mean = _epoch(trainer.loss.function, [batch], trainer.optimizer, reduction, None, max_norm)
+            error = mean * len(order)
+        else:
+            error, gradient = sums[0], sums[1] * share
+            trainer.step(gradient if max_norm is None else trainer.clip(gradient, max_norm))
+        if schedule is not None:
+            schedule.step()
+        total += error
+        count += len(order)
+        if keep:
+            samples.extend(pack.samples[k] for k in order)
+    if not count:
+        raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
+    return samples, total / count
 
 
 def _bar(epochs: int, progress: bool) -> Any:
