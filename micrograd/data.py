@@ -68,10 +68,11 @@ class DataLoader:
         for order in self.orders():
             yield [self.samples[k] for k in order]
 
-    def orders(self) -> Iterator[list[int]]:
+    def orders(self) -> Iterator[Sequence[int]]:
         """An epoch's batches, as positions of the samples; iterating over the loader is the same with the samples."""
-        order = list(range(len(self.samples)))
+        order: Sequence[int] = range(len(self.samples))
         if self.shuffle:
+            order = list(order)
             self._random.shuffle(order)
         for i in range(len(self)):
             yield order[i * self.batch_size : (i + 1) * self.batch_size]

@@ -9,8 +9,8 @@ from micrograd.ops import Primitive
 # An instruction is (op, where its arguments begin, m, n, flags). Its arguments, indices of rows if nothing else is said:
 LAYER = 0  # n inputs, m outputs, m·n weights and m biases that are shared: every output is bias + Σ weight·input.
 DOT = 1  # y and 2n operands: y = Σ aᵢbᵢ, added to y if flags is 1
-MAP = 2  # z, x, y: the primitive number n of one or two operands (then y is x)
-LOGSUMEXP = 3  # y and n operands
+MAP = 2  # z, x, y: the primitive number n, of one operand (then y is x) or two; m times, on this row and those after
+LOGSUMEXP = 3  # y, a row to work in, and n operands
 PICK = 4  # y, index and n operands
 PICK_SHARED = 5  # the same with shared operands
 NAMES = ("layer", "dot", "map", "logsumexp", "pick", "pick")
@@ -87,16 +87,19 @@ class Tape:
                 f"{name(y)} = " + _sum([*self._products(rows, weights[j * n : j * n + n]), self._shared(bias[j])])
                 for j, y in enumerate(out)
             )
-        args = self.args[at : at + 3 if op == MAP else at + 1 + 2 * n if op == DOT else at + n + 2 - (op == LOGSUMEXP)]
+        args = self.args[at : at + (3 if op == MAP else 1 + 2 * n if op == DOT else 2 + n)]
         shown = [self._shared(a) if op == PICK_SHARED and i > 1 else name(a) for i, a in enumerate(args)]
         if op == MAP:
             row, arity = self.primitives[n]
-            operands = shown[1 : 1 + arity] + [f"{row.constant}"] * (row.constant is not None)
-            return f"{shown[0]} = {row.name}({', '.join(operands)})"
+            constant = [f"{row.constant}"] * (row.constant is not None)
+            return "\n".join(
+                f"{name(args[0] + i)} = {row.name}({', '.join([name(a + i) for a in args[1 : 1 + arity]] + constant)})"
+                for i in range(m)
+            )
         if op == DOT:
             terms = [f"{a}·{b}" for a, b in zip(shown[1 : 1 + n], shown[1 + n :])]
             return f"{shown[0]} {'+=' if flags else '='} {_sum(terms)}"
-        return f"{shown[0]} = {NAMES[op]}({_few(shown[1:], ', ')})"
+        return f"{shown[0]} = {NAMES[op]}({_few(shown[2 if op == LOGSUMEXP else 1 :], ', ')})"
 
     def _products(self, rows: Sequence[int], weights: Sequence[int]) -> list[str]:
         return [f"{self._shared(w)}·{self._row(r)}" for w, r in zip(weights, rows) if r]

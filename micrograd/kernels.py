@@ -19,6 +19,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from micrograd.instructions import DOT, LAYER, LOGSUMEXP, MAP, PICK
+from micrograd.vector import exp
 
 # Division by zero gives inf, as in C, and is found by the check for finite numbers. The global interpreter lock is
 # free meanwhile. FMA is welcome; a sum over lanes may be split over the parts of a vector register, always the same way.
@@ -151,14 +152,15 @@ def _layer_weights(args, at, m, n, slopes, V, G, lanes):
 
 @numba.njit(**OPTIONS)
 def _forward(code, args, loops, first, last, shared, V, lanes):
-    base, row = V.ctypes.data, V.shape[1] * 8
+    base, row, whole = V.ctypes.data, V.shape[1] * 8, lanes == V.shape[1]
     for k in range(first, last):
         op, at, m, n, flags = code[k]
         if op == LAYER:
             _layer_forward(args, at, m, n, shared, V, lanes)
         elif op == MAP:
-            z, x, y = args[at], args[at + 1], args[at + 2]
-            _call(loops[n, 0], (base + z * row, base + x * row, base + y * row), lanes)
+            z, x, y = base + args[at] * row, base + args[at + 1] * row, base + args[at + 2] * row
+            for i in range(1 if whole else m):
+                _call(loops[n, 0], (z + i * row, x + i * row, y + i * row), m * lanes if whole else lanes)
         elif op == DOT:
             y = args[at]
             if not flags:
@@ -174,15 +176,20 @@ def _forward(code, args, loops, first, last, shared, V, lanes):
                     a, b = args[at + 1 + i], args[at + 1 + n + i]
                     for l in range(lanes):
                         V[y, l] += V[a, l] * V[b, l]
-        elif op == LOGSUMEXP:
-            y = args[at]
+        elif op == LOGSUMEXP:  # with the largest operand taken out, so that no exponential overflows
+            y, t, x = args[at], args[at + 1], args[at + 2]
             for l in range(lanes):
-                largest, total = V[args[at + 1], l], 0.0
-                for i in range(1, n):
-                    largest = max(largest, V[args[at + 1 + i], l])
-                for i in range(n):
-                    total += math.exp(V[args[at + 1 + i], l] - largest)
-                V[y, l] = largest + math.log(total)
+                V[y, l], V[t, l] = V[x, l], 0.0
+            for i in range(1, n):
+                x = args[at + 2 + i]
+                for l in range(lanes):
+                    V[y, l] = max(V[y, l], V[x, l])
+            for i in range(n):
+                x = args[at + 2 + i]
+                for l in range(lanes):
+                    V[t, l] += exp(V[x, l] - V[y, l])
+            for l in range(lanes):
+                V[y, l] += math.log(V[t, l])
         else:  # PICK, PICK_SHARED; an index out of range gives nan, which is found like any other
             y, x = args[at], args[at + 1]
             for l in range(lanes):
@@ -197,7 +204,7 @@ def _forward(code, args, loops, first, last, shared, V, lanes):
 @numba.njit(**OPTIONS)
 def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):
     """Add to G and ``slopes``; the result is nan if a local derivative is not finite, else 0."""
-    values, grads, row, check = V.ctypes.data, G.ctypes.data, V.shape[1] * 8, 0.0
+    values, grads, row, check, whole = V.ctypes.data, G.ctypes.data, V.shape[1] * 8, 0.0, lanes == V.shape[1]
     for k in range(last - 1, first - 1, -1):
         op, at, m, n, flags = code[k]
         if op == LAYER:
@@ -207,7 +214,10 @@ def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):
                 _layer_inputs(args, at, m, n, shared, G, lanes)
         elif op == MAP:
             z, x, y = args[at] * row, args[at + 1] * row, args[at + 2] * row
-            check += _call(loops[n, 1], (values + z, values + x, values + y, grads + z, grads + x, grads + y), lanes)
+            for _ in range(1 if whole else m):
+                pointers = (values + z, values + x, values + y, grads + z, grads + x, grads + y)
+                check += _call(loops[n, 1], pointers, m * lanes if whole else lanes)
+                z, x, y = z + row, x + row, y + row
         elif op == DOT:
             y = args[at]
             if lanes == 1:
@@ -226,9 +236,9 @@ def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):
         elif op == LOGSUMEXP:
             y = args[at]
             for i in range(n):
-                a = args[at + 1 + i]
+                x = args[at + 2 + i]
                 for l in range(lanes):
-                    G[a, l] += G[y, l] * math.exp(V[a, l] - V[y, l])
+                    G[x, l] += G[y, l] * exp(V[x, l] - V[y, l])
         elif op == PICK:
             y, x = args[at], args[at + 1]
             for l in range(lanes):
@@ -244,9 +254,14 @@ def _backward(code, args, loops, first, last, shared, slopes, V, G, lanes):
 def _check(V, first, last, lanes):
     """Nan if a number is not finite, else 0."""
     check = 0.0
-    for r in range(first, last):
-        for l in range(lanes):
-            check += V[r, l] * 0.0
+    if lanes == V.shape[1]:  # one long loop
+        flat = V[first:last].reshape((last - first) * lanes)
+        for i in range(len(flat)):
+            check += flat[i] * 0.0
+    else:
+        for r in range(first, last):
+            for l in range(lanes):
+                check += V[r, l] * 0.0
     return check
 
 

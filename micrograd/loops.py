@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from types import FunctionType
@@ -11,9 +12,10 @@ import numba
 import numpy as np
 from numba.core import types
 
-from micrograd import ops
+from micrograd import ops, vector
 from micrograd.kernels import SUM
 from micrograd.ops import Primitive
+from micrograd.vector import vector_math
 
 # Templates: ``rule`` is a global that each copy of them gets. All have the arguments of two operands; one ignores y.
 
@@ -62,13 +64,15 @@ _loops: dict[tuple[Primitive, int], tuple[Any, Any]] = {}
 
 
 def _numeric(rule: Any) -> Any:
-    """A rule of the table with the primitives that it names replaced by their own rules on floats, for numba."""
+    """A rule of the table for numba: primitives that it names are replaced by their own rules, math by vector_math."""
     if isinstance(rule, Primitive):
         rule = rule.forward
     if not isinstance(rule, FunctionType):
-        return rule  # a function of math
+        return getattr(vector_math, rule.__name__) if rule.__module__ == "math" else rule
     names = {name: _numeric(rule.__globals__[name]) for name in rule.__code__.co_names if _is_rule(rule, name)}
     scope = rule.__globals__ | names
+    if scope.get("math") is math:
+        scope["math"] = vector_math
     copy = FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, rule.__closure__)
     return numba.njit(error_model="numpy")(copy)
 
@@ -98,7 +102,8 @@ def _loop(template: FunctionType, signature: Any, row: Primitive, rule: Any) -> 
 @lru_cache
 def _version() -> str:
     """Changes with the table, so that loops of an older one are not taken from disk."""
-    return hashlib.sha1(inspect.getsource(ops).encode()).hexdigest()[:12]
+    source = inspect.getsource(ops) + inspect.getsource(vector)
+    return hashlib.sha1(source.encode()).hexdigest()[:12]
 
 
 def addresses(primitives: Sequence[tuple[Primitive, int]]) -> Any:

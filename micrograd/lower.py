@@ -81,8 +81,8 @@ class _Lowering:
             for term in _sums_within(node)
             if uses[term] == 1 and term.op in LINEAR and self.kind[term] == self.kind[node] != Kind.CONSTANT
         }
-        for node in graph:
-            if node.parents and self.kind[node] != Kind.CONSTANT:
+        for node in _by_level(graph):
+            if self.kind[node] != Kind.CONSTANT:
                 self._lower(node)
         self.tape.results = [self._operand(result, rows=True) for result in results]
         self._flatten()
@@ -112,7 +112,7 @@ class _Lowering:
             operands = [self._operand(parent, rows) for parent in node.parents]
             self.place[node] = y = self._new(rows, any([a in self.active[rows] for a in operands]))
             if op is ops.logsumexp:
-                self.code[rows].append((LOGSUMEXP, len(operands), [y, *operands], 0))
+                self.code[rows].append((LOGSUMEXP, len(operands), [y, self._new(rows, False), *operands], 0))
             elif len(operands) > MOST_OPERANDS or op.group is not tuple:
                 raise TypeError(f"a tape replays primitives of one or two numbers; {op.name!r} has {len(operands)}")
             else:
@@ -237,19 +237,36 @@ class _Lowering:
     # ---- the flat lists ----
 
     def _flatten(self) -> None:
-        zero = self.constants[0.0]
-        self.tape.prelude = len(self.code[False])
-        for op, n, args, flags in self.code[False] + self.code[True]:
-            if op == LAYER:
-                units = self.layers[tuple(args)]
-                padding = -n_inputs % 4 if (n_inputs := len(args)) else 0  # kernels take four inputs at a time
-                weights = [[*w, *[zero] * padding] for _, w, _ in units]
-                shared = [*[s for w in weights for s in w], *[bias for _, _, bias in units]]
-                wanted = flags | WEIGHTS * (not self.active[False].isdisjoint(shared))
-                rows = [*args, *[0] * padding]
-                self.tape.emit(op, len(units), len(rows), [*rows, *[y for y, _, _ in units], *shared], wanted)
-            else:
-                self.tape.emit(op, 1, n, args, flags)
+        tape, zero = self.tape, self.constants[0.0]
+        for instructions in self.code[False], self.code[True]:
+            tape.prelude = len(tape.code)
+            for op, n, args, flags in instructions:
+                if op == LAYER:
+                    units = self.layers[tuple(args)]
+                    padding = -len(args) % 4  # kernels take four inputs at a time
+                    weights = [s for _, w, _ in units for s in [*w, *[zero] * padding]]
+                    shared = [*weights, *[bias for _, _, bias in units]]
+                    wanted = flags | WEIGHTS * (not self.active[False].isdisjoint(shared))
+                    rows = [*args, *[0] * padding]
+                    tape.emit(op, len(units), len(rows), [*rows, *[y for y, _, _ in units], *shared], wanted)
+                elif op == MAP and len(tape.code) > tape.prelude and self._continues(n, args):
+                    _, at, m, _, _ = tape.code[-1]
+                    tape.code[-1] = op, at, m + 1, n, flags
+                else:
+                    tape.emit(op, 1, n, args, flags)
+
+    def _continues(self, n: int, args: list[int]) -> bool:
+        """Whether this MAP does to the next rows what the instruction before does."""
+        op, at, m, before, _ = self.tape.code[-1]
+        return op == MAP and before == n and args == [a + m for a in self.tape.args[at : at + 3]]
+
+
+def _by_level(graph: Sequence[Value]) -> list[Value]:
+    """Results of operations, those that depend on leaves alone first: like operations come to stand side by side."""
+    level: dict[Value, int] = {}
+    for node in graph:
+        level[node] = 1 + max([level[parent] for parent in node.parents], default=-1)
+    return sorted([node for node in graph if node.parents], key=lambda node: (level[node], node.op.name))
 
 
 def _sums_within(node: Value) -> Sequence[Value]:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 Loss = Callable[..., Value]
 
 
-def accumulate(
-    loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None
-) -> float:
+def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
     """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
 
     Args:

@@ -53,7 +53,7 @@ class ArrayTrainer:
         """Every batch of an epoch, as positions in a pack."""
         if self.pack is not None:
             for order in self.batches.orders():  # type: ignore[attr-defined]
-                yield self.pack, np.array(order)
+                yield self.pack, np.arange(order.start, order.stop) if isinstance(order, range) else np.array(order)
         else:
             for batch in self.batches:
                 samples = list(batch)
@@ -82,10 +82,10 @@ class ArrayTrainer:
         optimizer = self.optimizer
         optimizer.steps += 1
         w, *state = optimizer.rule(self.w, gradient, *self.state)
-        if not math.isfinite(w @ np.zeros_like(w)):
+        if not math.isfinite(w @ w):  # or it overflows
             optimizer.steps -= 1
-            self.publish()
             optimizer.require_finite("new value", w.tolist())
+            optimizer.steps += 1
         self.w, self.state, self.g = w, state, gradient
 
     def clip(self, gradient: Any, max_norm: float) -> Any:
