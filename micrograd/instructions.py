@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from micrograd.engine import Value
 from micrograd.ops import Primitive
 
-# An instruction is (op, where its arguments begin, m, n, flags). Its arguments, indices of rows if nothing else is said:
+# An instruction is (op, where its arguments begin, m, n, flags). Its arguments, which are rows if nothing else is said:
 LAYER = 0  # n inputs, m outputs, m·n weights and m biases that are shared: every output is bias + Σ weight·input.
 DOT = 1  # y and 2n operands: y = Σ aᵢbᵢ, added to y if flags is 1
 MAP = 2  # z, x, y: the primitive number n, of one operand (then y is x) or two; m times, on this row and those after

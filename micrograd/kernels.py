@@ -22,7 +22,7 @@ from micrograd.instructions import DOT, LAYER, LOGSUMEXP, MAP, PICK
 from micrograd.vector import exp
 
 # Division by zero gives inf, as in C, and is found by the check for finite numbers. The global interpreter lock is
-# free meanwhile. FMA is welcome; a sum over lanes may be split over the parts of a vector register, always the same way.
+# free meanwhile. FMA is welcome; a sum over lanes may be split over the parts of a vector register, always in one way.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 SUM = OPTIONS | {"fastmath": {"contract", "reassoc"}}
 
@@ -266,9 +266,10 @@ def _check(V, first, last, lanes):
 
 
 def _replay(code, args, loops, sizes, parameters, constants, inputs, chosen, outputs, gradient):
-    """Evaluate a tape for the columns ``chosen`` of ``inputs``, forward and, if there is a gradient to fill, backward.
+    """Evaluate a tape for the columns ``chosen`` of ``inputs``; the sum of its first result over them.
 
-    ``outputs`` (outputs × lanes) and ``gradient`` (parameters) are filled. True if every number on the way was finite.
+    Fills ``outputs`` (results × lanes) if it has rows, and ``gradient`` (parameters), of the sum, if it has a length.
+    The answer is nan if a number on the way was not finite; what was filled is then of no use.
     """
     begin, one, prelude, width, rows, n_shared, results = 0, 1, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4:]
     n_parameters, n_inputs, n = len(parameters), len(inputs), len(chosen)
@@ -280,7 +281,7 @@ def _replay(code, args, loops, sizes, parameters, constants, inputs, chosen, out
     check = _check(column, begin, n_shared, one)
     width = min(width, n)
     V, G = np.empty((rows, width)), np.empty((rows, width))
-    V[0] = 0.0
+    V[0], result = 0.0, 0.0
     for start in range(0, n, width):
         lanes = min(width, n - start)
         for i in range(n_inputs):
@@ -288,9 +289,11 @@ def _replay(code, args, loops, sizes, parameters, constants, inputs, chosen, out
                 V[1 + i, l] = inputs[i, chosen[start + l]]
         _forward(code, args, loops, prelude, len(code), shared, V, lanes)
         check += _check(V, one, rows, lanes)
-        for i, r in enumerate(results):
+        for l in range(lanes):
+            result += V[results[0], l]
+        for i in range(len(outputs)):
             for l in range(lanes):
-                outputs[i, start + l] = V[r, l]
+                outputs[i, start + l] = V[results[i], l]
         if len(gradient) and check == 0.0:
             G[:, :lanes], slopes[:] = 0.0, 0.0
             G[results[0], :lanes] = 1.0
@@ -301,7 +304,7 @@ def _replay(code, args, loops, sizes, parameters, constants, inputs, chosen, out
         gradient[:] = total[:n_parameters]
         for g in gradient:
             check += g * 0.0
-    return check == 0.0
+    return result + check
 
 
 try:

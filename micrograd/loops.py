@@ -57,7 +57,7 @@ def _backward2(z, x, y, z_grad, x_grad, y_grad, lanes):
     return check
 
 
-_TEMPLATES = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
+_TEMPLATES: dict[int, tuple[Any, Any]] = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
 _FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
 _BACKWARD = types.float64(*[types.CPointer(types.float64)] * 6, types.int64)
 _loops: dict[tuple[Primitive, int], tuple[Any, Any]] = {}

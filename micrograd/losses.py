@@ -31,7 +31,8 @@ def hinge(score: Value, label: Any) -> Value:
         label = pick([-1.0, 1.0], (label + 1) / 2)
     elif label not in (-1, 1):
         raise ValueError(f"hinge wants a label of -1 or +1; got {label!r} (for labels 0 and 1, pass 2 * label - 1)")
-    return (1 - as_value(score) * label).relu()
+    margin: Value = as_value(score) * label
+    return (1 - margin).relu()
 
 
 def binary_cross_entropy(logit: Value, label: Any) -> Value:
@@ -46,12 +47,13 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
     logit = as_value(logit)
     if not isinstance(label, Value) and label in (0, 1):
         return (-logit if label else logit).softplus()
-    return label * (-logit).softplus() + (1 - label) * logit.softplus()
+    error: Value = label * (-logit).softplus() + (1 - label) * logit.softplus()
+    return error
 
 
 def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
     """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
-    return logsumexp(scores) - pick(scores, label)
+    return logsumexp(scores) - as_value(pick(scores, label))
 
 
 def l2(parameters: Iterable[Value]) -> Value:

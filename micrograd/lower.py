@@ -44,7 +44,7 @@ def lower(results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Val
 
 class _Root:
     def __init__(self, parents: Sequence[Value]) -> None:
-        self.parents: Any = parents
+        self.parents = parents
 
 
 Factor = Value | float  # a float is 1.0 or -1.0
@@ -54,7 +54,8 @@ class _Lowering:
     """Goes through the graph once, from leaves to results; ``place`` is the index of a node's scalar or row."""
 
     def __init__(self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value]) -> None:
-        graph: list[Value] = nodes(_Root(results))[:-1]
+        root: Any = _Root(results)
+        graph: list[Value] = nodes(root)[:-1]
         self.kind = dict.fromkeys(inputs, Kind.ROW)
         for node in graph:
             if node not in self.kind:

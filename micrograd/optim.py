@@ -12,10 +12,13 @@ nothing but arithmetic and so serves arrays of parameters as well.
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from micrograd.engine import Value
+
+ARRAY_FROM = 64  # parameters; where NumPy is loaded, since a tape is used, the rule takes so many as arrays
 
 
 class Optimizer:
@@ -65,8 +68,7 @@ class Optimizer:
         self.require_finite("gradient", gradients)
         self.steps += 1
         try:
-            rows = [self.rule(p.data, g, *s) for p, g, *s in zip(self.parameters, gradients, *self.state)]
-            data, *state = (list(column) for column in zip(*rows))
+            data, *state = self._moved(gradients)
             self.require_finite("new value", data)
         except (ArithmeticError, ValueError):
             self.steps -= 1
@@ -74,6 +76,15 @@ class Optimizer:
         self.state = state
         for parameter, number in zip(self.parameters, data):
             parameter.data = number
+
+    def _moved(self, gradients: list[float]) -> list[list[float]]:
+        """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
+        columns = [[parameter.data for parameter in self.parameters], gradients, *self.state]
+        replay = sys.modules.get("micrograd.replay")
+        if replay is None or len(gradients) < ARRAY_FROM:
+            return [list(column) for column in zip(*[self.rule(*row) for row in zip(*columns)])]
+        with replay.np.errstate(all="ignore"):
+            return [column.tolist() for column in self.rule(*[replay.np.array(column) for column in columns])]
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -92,6 +103,8 @@ class Optimizer:
         self.state = [list(column) for column in saved["state"]]
 
     def require_finite(self, what: str, numbers: Sequence[float]) -> None:
+        if all(map(math.isfinite, numbers)):
+            return
         for name, number in zip(self.names, numbers):
             if not math.isfinite(number):
                 raise ValueError(f"the {what} of {name} is {number}; no parameter was changed")

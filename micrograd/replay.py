@@ -10,6 +10,7 @@ columns of one matrix, so that a batch is a choice of columns:
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
+from math import isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from micrograd.tape import Recorded, Track
 
 BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# A tape, the numbers of its samples as columns of a matrix, and the positions of these samples among all.
+Group = tuple["Track", Array, Array]
 
 # Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
 CHUNK = 1024
@@ -102,6 +108,9 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
     return flatten(items[0])[0], array.reshape(len(items), -1).T
 
 
+_NO_RESULTS, _NO_GRADIENT = np.empty((0, 0)), np.empty(0)
+
+
 class Program:
     """A tape in arrays. It pickles, so that other processes can replay it."""
 
@@ -114,32 +123,40 @@ class Program:
         self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
         self._loops: Any = None
 
-    def run(self, parameters: Any, inputs: Any, chosen: Any, backward: bool = True) -> tuple[bool, Any, Any]:
-        """Replay for the columns ``chosen`` of ``inputs``.
-
-        Returns whether every number was finite, the results (results × lanes), and the sum over lanes of the gradient
-        of the first result by the parameters (of no length if not ``backward``).
+    def gradient(self, parameters: Any, inputs: Any, chosen: Any) -> tuple[float, Any]:
+        """Sums over the columns ``chosen`` of ``inputs``: the first result, nan if a number on the way is not finite,
+        and its gradient by the parameters.
         """
+        gradient = np.empty(len(parameters))
+        return self._replay(parameters, inputs, chosen, _NO_RESULTS, gradient), gradient
+
+    def results(self, parameters: Any, inputs: Any, chosen: Any) -> tuple[float, Any]:
+        """The sum as above, and all results as an array (lanes, results)."""
+        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
+        return self._replay(parameters, inputs, chosen, outputs, _NO_GRADIENT), outputs.T
+
+    def evaluate(self, parameters: Sequence[float], column: Array) -> tuple[float, list[float], list[float]]:
+        """Sum, results and gradient for a single sample, as lists."""
+        arrays = array(parameters), np.ascontiguousarray(column), np.zeros(1, dtype=np.int64)
+        total, gradient = self.gradient(*arrays)
+        return total, self.results(*arrays)[1][0].tolist(), gradient.tolist()
+
+    def _replay(self, parameters: Any, inputs: Any, chosen: Any, outputs: Any, gradient: Any) -> float:
         if self._loops is None:
             self._loops = addresses(self.primitives)
-        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
-        gradient = np.empty(len(parameters) if backward else 0)
-        finite = replay(
-            self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen, outputs, gradient
-        )
-        return finite, outputs, gradient
-
-    def evaluate(self, parameters: Sequence[float], inputs: Any) -> tuple[bool, list[float], list[float]]:
-        """``run`` for one sample, as lists."""
-        finite, outputs, gradient = self.run(np.array(parameters), np.ascontiguousarray(inputs), np.zeros(1, np.int64))
-        return finite, outputs[:, 0].tolist(), gradient.tolist()
+        arrays = self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen
+        return replay(*arrays, outputs, gradient)  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_loops": None}  # addresses are of this process
 
 
-def data(parameters: Sequence[Value]) -> Any:
-    return np.array([parameter.data for parameter in parameters], dtype=np.float64)
+def array(numbers: Sequence[Any]) -> Array:
+    return np.array(numbers, dtype=np.float64)
+
+
+def data(parameters: Sequence[Value]) -> Array:
+    return array([parameter.data for parameter in parameters])
 
 
 class Pack:
@@ -151,11 +168,10 @@ class Pack:
     def __init__(self, recorded: "Recorded", samples: Sequence[Any]) -> None:
         self.recorded = recorded
         self.samples = samples
-        self.groups: list[tuple[Track, Any, Any]] = []
+        self.groups: list[Group] = []
         self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
         for shape, positions, columns in group(samples):
-            first = positions[0]
-            track = recorded.track(shape, columns[:, 0].tolist(), samples[first], int(first))
+            track = recorded.track(shape, columns[:, 0].tolist(), int(positions[0]))
             self.groups.append((track, columns, positions))
             self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
 
@@ -163,58 +179,64 @@ class Pack:
         if any([track.several for track, _, _ in self.groups]):
             raise TypeError("the loss of a sample is one Value; the recorded function returns a list")
 
-    def replay(
-        self, values: Any, order: Any = None, backward: bool = True, executor: Executor | None = None
-    ) -> tuple[Any, Any] | None:
-        """Results (samples × results) and the summed gradient of samples ``order`` at parameters ``values``.
+    def gradient(self, values: Any, order: Any = None, executor: Executor | None = None) -> tuple[float, Any] | None:
+        """The sum of the losses of samples ``order`` at parameters ``values``, and its gradient.
 
         None if a number on the way is not finite: the plain function then tells what happened.
         """
-        pieces, places = [], []
-        size = len(self.samples) if order is None else len(order)
-        for g, (track, columns, positions) in enumerate(self.groups):
-            if len(self.groups) == 1:
-                chosen, place = (self.where[1] if order is None else order), None
-            else:
-                group_of, column_of = self.where if order is None else self.where[:, order]
-                place = np.flatnonzero(group_of == g)
-                chosen = column_of[place]
-            if not len(chosen):
-                continue
-            if backward:
-                track.check_if_due(self, columns, positions, chosen, values)
-            for start in range(0, len(chosen), CHUNK):
-                pieces.append((track, columns, chosen[start : start + CHUNK]))
-                places.append(slice(start, start + CHUNK) if place is None else place[start : start + CHUNK])
-        answers = _run_all(pieces, values, backward, executor)
-        if len(answers) == 1:  # spares three array operations
-            finite, results, gradient = answers[0]
-            return (results.T, gradient) if finite else None
-        results = np.empty((size, answers[0][1].shape[0]))
-        total = np.zeros(len(values) if backward else 0)
-        for (finite, some, gradient), place in zip(answers, places):
-            if not finite:
+        pieces = []
+        for (track, columns, positions), chosen, _ in self._chosen(order):
+            track.check_if_due(self, columns, positions, chosen, values)
+            pieces += [
+                (track.program, values[: track.parameters], columns, chosen[start : start + CHUNK])
+                for start in range(0, len(chosen), CHUNK)
+            ]
+        answers = (
+            [program.gradient(*piece) for program, *piece in pieces]
+            if executor is None or len(pieces) == 1
+            else _share_out(pieces, executor)
+        )
+        loss, gradient = answers[0]
+        if len(answers) > 1 or len(gradient) < len(values):
+            total = np.zeros(len(values))
+            for _, some in answers:
+                total[: len(some)] += some
+            loss, gradient = sum([some for some, _ in answers]), total
+        return None if isnan(loss) else (loss, gradient)
+
+    def results(self, values: Any) -> Array | None:
+        """The results of all samples, (samples, results), or None as above."""
+        results: Array = np.empty((len(self.samples), len(self.groups[0][0].tape.results)))
+        for (track, columns, positions), chosen, place in self._chosen(None):
+            track.check_if_due(self, columns, positions, chosen, values)
+            total, results[place] = track.program.results(values[: track.parameters], columns, chosen)
+            if isnan(total):
                 return None
-            results[place] = some.T
-            total[: len(gradient)] += gradient
-        return results, total
+        return results
+
+    def _chosen(self, order: Any) -> Iterator[tuple[Group, Any, Any]]:
+        """For each shape among the samples ``order``: their columns, and their places in the order."""
+        if len(self.groups) == 1:
+            yield self.groups[0], self.where[1] if order is None else order, slice(None)
+            return
+        groups, columns = self.where if order is None else self.where[:, order]
+        for g, group in enumerate(self.groups):
+            place = np.flatnonzero(groups == g)
+            if len(place):
+                yield group, columns[place], place
 
 
-def _run_all(pieces: Sequence[Any], values: Any, backward: bool, executor: Executor | None) -> list[Any]:
-    if executor is None or len(pieces) == 1:
-        return [track.program.run(values[: track.parameters], x, chosen, backward) for track, x, chosen in pieces]
-    futures = [
-        executor.submit(_run, track.program, values[: track.parameters], x[:, chosen], backward)
-        for track, x, chosen in pieces
+def _share_out(pieces: Sequence[Any], executor: Executor) -> list[Any]:
+    """The gradients of pieces, computed by workers; what one that dies leaves undone is done here."""
+    pieces = [
+        (program, values, np.ascontiguousarray(columns[:, chosen]), np.arange(len(chosen)))
+        for program, values, columns, chosen in pieces
     ]
+    futures = [executor.submit(program.gradient, *piece) for program, *piece in pieces]
     answers = []
-    for future, (track, x, chosen) in zip(futures, pieces):
+    for future, (program, *piece) in zip(futures, pieces):
         try:
             answers.append(future.result())
-        except BrokenExecutor:  # a worker died; what it left undone is done here
-            answers.append(_run(track.program, values[: track.parameters], x[:, chosen], backward))
+        except BrokenExecutor:  # noqa: PERF203  # a future is slow beside this
+            answers.append(program.gradient(*piece))
     return answers
-
-
-def _run(program: Program, values: Any, inputs: Any, backward: bool) -> Any:
-    return program.run(values, np.ascontiguousarray(inputs), np.arange(inputs.shape[1]), backward)

@@ -19,7 +19,7 @@ import functools
 import linecache
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from numbers import Real
 from pathlib import Path
@@ -32,9 +32,7 @@ from micrograd.lower import lower
 from micrograd.ops import Primitive
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from micrograd.replay import Pack
+    from micrograd.replay import Array, Pack, Program
 
 HERE = str(Path(__file__).parent)
 WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
@@ -70,51 +68,54 @@ class Recorded:
         self.parameters: list[Value] = []
         self._tracks: dict[Any, Track] = {}
 
-    def __call__(self, *sample: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
         from micrograd import replay
 
+        sample = _sample(arguments)
         try:
             shape, numbers = replay.flatten(sample)
         except TypeError:  # Values among the numbers, whose gradients are wanted as well
-            return self.function(*sample)
-        track = self.track(shape, numbers, sample)
+            return self.function(*arguments)
+        track = self.track(shape, numbers)
         if track.tape.size < WORTHWHILE or track.several:
-            return self.function(*sample)
-        recorded = is_recording()
-        answer = replay.Pack(self, [sample]).replay(replay.data(self.parameters), backward=recorded)
+            return self.function(*arguments)
+        pack, values = replay.Pack(self, [sample]), replay.data(self.parameters)
+        if not is_recording():
+            results = pack.results(values)
+            return self.function(*arguments) if results is None else Value(results.item(), role="constant")
+        answer = pack.gradient(values)
         if answer is None:
-            return self.function(*sample)
-        result, slopes = float(answer[0][0, 0]), answer[1].tolist()
-        parameters = self.parameters[: len(slopes)]
-        return Value._restore((result, 0.0, "", slopes, self._primitive if recorded else "constant"), tuple(parameters))
+            return self.function(*arguments)
+        return Value._restore((answer[0], 0.0, "", answer[1].tolist(), self._primitive), tuple(self.parameters))
 
     @functools.cached_property
     def _primitive(self) -> Primitive:
         def refuse(*_: Any) -> NoReturn:
             raise ValueError("a tape has first derivatives only; for higher ones, call the plain function")
 
-        return Primitive(getattr(self.function, "__name__", "tape"), refuse, refuse, "tape")
+        return Primitive("tape", refuse, refuse)
 
-    def map(self, samples: Sequence[Any]) -> "ndarray":
+    def map(self, samples: Sequence[Any]) -> "Array":
         """Results for many samples, without gradients: an array (samples,), or (samples, results) for lists of them."""
         from micrograd import replay
 
         if not len(samples):
             raise ValueError("map wants one sample at least; got none")
         pack = replay.Pack(self, samples)
-        answer = pack.replay(replay.data(self.parameters), backward=False)
-        if answer is not None:
-            return answer[0] if pack.groups[0][0].several else answer[0][:, 0]
+        results = pack.results(replay.data(self.parameters))
+        if results is not None:
+            return results if pack.groups[0][0].several else results[:, 0]
         with recording(None):
             answers = [_of_sample(k, self.function, sample) for k, sample in enumerate(samples)]
-        return replay.np.array([[float(v) for v in a] if isinstance(a, (list, tuple)) else float(a) for a in answers])
+        return replay.array([[float(v) for v in a] if isinstance(a, (list, tuple)) else float(a) for a in answers])
 
-    def tape(self, *sample: Any) -> Tape:
+    def tape(self, *arguments: Any) -> Tape:
         """The tape for samples of this one's shape; ``print`` shows its instructions."""
         from micrograd import replay
 
-        return self.track(*replay.flatten(sample), sample).tape
+        sample = _sample(arguments)
+        return self.track(*replay.flatten(sample)).tape
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
         """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
@@ -128,20 +129,25 @@ class Recorded:
 
         pack = replay.Pack(self, samples)
         pack.require_one_result()
-        answer = pack.replay(replay.data(self.parameters), executor=executor)
+        answer = pack.gradient(replay.data(self.parameters), executor=executor)
         if answer is None:
             return None
-        losses, gradient = answer
+        loss, gradient = answer
         for parameter, slope in zip(self.parameters, (gradient * share).tolist()):
             parameter.grad += slope
-        return float(losses.sum())
+        return loss
 
-    def track(self, shape: Any, numbers: Sequence[float], sample: Any, k: int = 0) -> "Track":
+    def track(self, shape: Any, numbers: Sequence[float], k: int = 0) -> "Track":
         if shape not in self._tracks:
-            track = _of_sample(k, functools.partial(Track, self, shape, numbers), (sample,))
+            track = _of_sample(k, Track, (self, shape, numbers))
             self.parameters.extend(track.tape.parameters[len(self.parameters) :])
             self._tracks[shape] = track
         return self._tracks[shape]
+
+
+def _sample(arguments: tuple[Any, ...]) -> Any:
+    """The sample for which ``call`` passes these arguments."""
+    return arguments[0] if len(arguments) == 1 and not isinstance(arguments[0], tuple) else arguments
 
 
 def _of_sample(k: int, function: Callable[..., Any], sample: Any) -> Any:
@@ -154,14 +160,14 @@ def _of_sample(k: int, function: Callable[..., Any], sample: Any) -> Any:
 class Track:
     """The tape for one shape of samples, and what was done to make sure of it."""
 
-    def __init__(self, owner: Recorded, shape: Any, numbers: Sequence[float], sample: Any) -> None:
+    def __init__(self, owner: Recorded, shape: Any, numbers: Sequence[float]) -> None:
         from micrograd import replay
 
         self.owner = owner
         leaves = [Traced(number, role="input") for number in numbers]
         with recording(Traced):
             traced = replay.rebuild(shape, iter(leaves))
-            answer = call(owner.function, traced if isinstance(sample, tuple) else traced)
+            answer = call(owner.function, traced)
             self.several = isinstance(answer, (list, tuple))
             results = [as_value(v) for v in answer] if self.several else [as_value(answer)]
         self.tape = lower(results, leaves, owner.parameters)
@@ -170,10 +176,10 @@ class Track:
         self.replays = 0
 
     @functools.cached_property
-    def program(self) -> Any:
-        from micrograd.replay import Program
+    def program(self) -> "Program":
+        from micrograd import replay
 
-        return Program(self.tape)
+        return replay.Program(self.tape)
 
     # ---- the check by other samples ----
 
@@ -183,17 +189,17 @@ class Track:
         Raises ValueError with the number of a sample on which loss or gradient disagree.
         """
         self.replays += 1
-        if self.replays & (self.replays - 1) == 0:
-            picked = (
-                self._different(columns, chosen) if self.replays == 1 else [chosen[self.replays // 3 % len(chosen)]]
-            )
+        if self.replays & (self.replays - 1):
+            return
+        picked = self._different(columns, chosen) if self.replays == 1 else [chosen[self.replays // 3 % len(chosen)]]
+        with recording(Value):
             for column in picked:
                 self._check(pack.samples[positions[column]], int(positions[column]), columns[:, [column]], values)
 
     def _different(self, columns: Any, chosen: Any) -> list[int]:
         """Columns that differ from the recorded sample, in every number if that is possible."""
         numbers = columns[:, chosen[:1000]]
-        new = (numbers.T != self.numbers).T
+        new = (self.numbers != numbers.T).T
         picked: list[int] = []
         while new.any() and len(picked) < CHECKS:
             best = int(new.sum(axis=0).argmax())
@@ -205,7 +211,7 @@ class Track:
         parameters = self.owner.parameters[: self.parameters]
         # Moved a little, the parameters are off the kinks, and a number that was read from one of them does not fit.
         moves = [(i * 0.618034 + 0.3) % 1 for i in range(len(parameters))]
-        numbers = values.tolist()
+        numbers = values[: self.parameters].tolist()
         for trial in [[v * (1 + r / 100) + r / 1000 for v, r in zip(numbers, moves)], numbers]:
             kept = [parameter.data for parameter in parameters]
             try:
@@ -226,8 +232,8 @@ class Track:
     def _compare(
         self, k: int, sample: Any, results: list[Value], slopes: list[float], scale: float, replayed: Any
     ) -> None:
-        finite, numbers, gradient = replayed
-        if not finite:  # the plain function is going to answer
+        total, numbers, gradient = replayed
+        if math.isnan(total):  # the plain function is going to answer
             return
         steepest = max([abs(slope) for slope in slopes], default=0.0)
         pairs = [("result", v.data, z, scale) for v, z in zip(results, numbers)]
@@ -240,7 +246,7 @@ class Track:
         for what, wanted, got, size in pairs:
             if abs(wanted - got) > 1e-9 * max(abs(wanted), abs(got), size):
                 raise ValueError(
-                    f"sample {k} of the batch, {sample!r:.80}: the {what} is {got!r} on the tape, but {wanted!r} by the "
+                    f"sample {k}, {sample!r:.80}: the {what} is {got!r} on the tape, but {wanted!r} by the "
                     f"function {getattr(self.owner.function, '__name__', '')}. It does what a tape cannot record: it "
                     "reads .data, draws random numbers, or uses parameters that were exchanged since it was recorded"
                 )

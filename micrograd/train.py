@@ -143,12 +143,7 @@ def fit(
                 if metric is not None or held_out is not None or callbacks:
                     trainer.publish()
             history.loss.append(mean_loss)
-            if metric is not None:
-                history.metric.append(evaluate(metric, samples))
-            if held_out is not None:
-                history.held_out_loss.append(evaluate(loss, held_out))
-                if metric is not None:
-                    history.held_out_metric.append(evaluate(metric, held_out))
+            _evaluate_all(history, loss, metric, samples, held_out)
             if not getattr(bar, "disable", True):
                 bar.set_postfix({name: f"{number:.4g}" for name, number in history.last().items()})
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
@@ -162,6 +157,17 @@ def fit(
         if hasattr(bar, "close"):
             bar.close()
     return history
+
+
+def _evaluate_all(
+    history: History, loss: Loss, metric: Callable[..., Any] | None, samples: Sequence[Any], held_out: Any
+) -> None:
+    if metric is not None:
+        history.metric.append(evaluate(metric, samples))
+    if held_out is not None:
+        history.held_out_loss.append(evaluate(loss, held_out))
+        if metric is not None:
+            history.held_out_metric.append(evaluate(metric, held_out))
 
 
 def _epoch(

@@ -67,25 +67,24 @@ class ArrayTrainer:
         values = self.w
         if self.index is not None:
             values = np.concatenate([self.w, data(self.frozen)])[self.index]
-        answer = pack.replay(values, order, executor=self.executor)
-        if answer is None:
-            return None
-        losses, gradient = answer
-        if self.index is not None:
-            whole = np.zeros(len(self.w) + len(self.frozen))
-            whole[self.index[: len(gradient)]] = gradient
-            gradient = whole[: len(self.w)]
-        return losses.sum(), gradient
+        answer = pack.gradient(values, order, self.executor)
+        if answer is None or self.index is None:
+            return answer
+        whole = np.zeros(len(self.w) + len(self.frozen))
+        whole[self.index] = answer[1]
+        return answer[0], whole[: len(self.w)]
 
     def step(self, gradient: Any) -> None:
         """As ``Optimizer.step``: whole or not at all."""
         optimizer = self.optimizer
         optimizer.steps += 1
-        w, *state = optimizer.rule(self.w, gradient, *self.state)
-        if not math.isfinite(w @ w):  # or it overflows
+        try:
+            w, *state = optimizer.rule(self.w, gradient, *self.state)
+            if not math.isfinite(w @ w):  # or it overflows
+                optimizer.require_finite("new value", w.tolist())
+        except BaseException:
             optimizer.steps -= 1
-            optimizer.require_finite("new value", w.tolist())
-            optimizer.steps += 1
+            raise
         self.w, self.state, self.g = w, state, gradient
 
     def clip(self, gradient: Any, max_norm: float) -> Any:

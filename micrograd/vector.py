@@ -1,8 +1,8 @@
-"""exp and tanh without branches and tables, so that a loop over lanes becomes vector code: some ten times libm's speed.
+"""exp and tanh without branches and tables, so that a loop over lanes becomes vector code, several times libm's speed.
 
-Both reduce their argument to x = n·ln 2 + r with |r| ≤ ln 2 / 2 and use expm1(x) = 2ⁿ·expm1(r) + (2ⁿ - 1), with the Taylor
-polynomial of degree 13 for expm1(r), whose remainder is below 4e-18. exp is within 1 unit in the last place of libm's, and
-0 where that is below 1e-307; tanh is within 3.
+Both reduce their argument to x = n·ln 2 + r with |r| ≤ ln 2 / 2 and use expm1(x) = 2ⁿ·expm1(r) + (2ⁿ - 1), with the
+Taylor polynomial of degree 13 for expm1(r), whose remainder is below 4e-18. exp is within 1 unit in the last place of
+libm's, and 0 where that is below 1e-307; tanh is within 3.
 """
 
 import math
