@@ -81,9 +81,11 @@ class History:
     held_out_metric: list[float] = field(default_factory=list)
     interrupted: bool = False
 
-    def last(self) -> dict[str, float]:
-        """The newest number of each list."""
-        return {name: column[-1] for name, column in vars(self).items() if isinstance(column, list) and column}
+    def summary(self) -> str:
+        """The last epoch in a line, short enough for a terminal: on the training samples / on held-out samples."""
+        rows = {"loss": (self.loss, self.held_out_loss), "metric": (self.metric, self.held_out_metric)}
+        shown = {name: " / ".join(f"{column[-1]:.4g}" for column in row if column) for name, row in rows.items()}
+        return ", ".join(f"{name} {numbers}" for name, numbers in shown.items() if numbers)
 
 
 def fit(
@@ -113,7 +115,7 @@ def fit(
         schedule: of the learning rate; steps after every update.
         max_norm: gradients are clipped to this norm.
         callbacks: called with the history after each epoch; a true answer ends the training.
-        progress: show a bar, in terminals and notebooks, if tqdm is installed.
+        progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
 
     Ctrl-C ends the training and keeps what was learned.
     """
@@ -129,8 +131,8 @@ def fit(
                 history.held_out_loss.append(evaluate(loss, held_out))
                 if metric is not None:
                     history.held_out_metric.append(evaluate(metric, held_out))
-            if hasattr(bar, "set_postfix"):
-                bar.set_postfix({name: f"{number:.4g}" for name, number in history.last().items()})
+            if hasattr(bar, "set_postfix_str"):
+                bar.set_postfix_str(history.summary())
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                 break
     except KeyboardInterrupt:
@@ -178,4 +180,5 @@ def _bar(epochs: int, progress: bool) -> Any:
         return range(epochs)
     in_notebook = notebook_tqdm is not terminal_tqdm
     # None is silence where the output is no terminal, a file say; a notebook's output never is one.
-    return tqdm(range(epochs), unit="epoch", disable=False if in_notebook else None)
+    layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"  # fits 80 columns
+    return tqdm(range(epochs), bar_format=layout, disable=False if in_notebook else None)
