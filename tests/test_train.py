@@ -340,6 +340,7 @@ def test_the_bar_is_closed_after_an_error(line, monkeypatch):
 
 
 def test_training_goes_without_tqdm(line, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)  # importing it now raises ImportError
+    for name in ["tqdm", *(name for name in sys.modules if name.startswith("tqdm."))]:
+        monkeypatch.setitem(sys.modules, name, None)  # importing it now raises ImportError
     assert bar_of(line, monkeypatch, Terminal()) == ""
     assert line.optimizer.steps == 6
