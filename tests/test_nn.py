@@ -324,6 +324,13 @@ def test_a_foreign_file_changes_nothing(model, content, tmp_path):
     assert model.state_dict() == before
 
 
+def test_a_file_that_does_not_say_it_is_ours(model, tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"format": "other 1", "parameters": model.state_dict()}))
+    with pytest.raises(ValueError, match=r"model\.json holds no parameters saved by micrograd"):
+        model.load(path)
+
+
 def test_a_truncated_file_changes_nothing(tmp_path):
     model, path = nn.Neuron(1), tmp_path / "model.json"
     model.save(path)

@@ -78,11 +78,13 @@ def test_training_resumed_equals_training_unbroken(name, options):
 
 
 def test_a_saved_state_is_a_copy():
-    optimizer = SGD(parameters(*FIXTURE["start"]), momentum=0.9)
+    optimizer = SGD(parameters(1.0), momentum=0.9)
     saved = optimizer.state_dict()
+    saved["state"][0][0] = 7.0
+    assert optimizer.state == [[0.0]]
     optimizer.load_state_dict(saved)
-    train(optimizer, 1)
-    assert saved == {**saved, "steps": 0, "state": [[0.0] * 4]}
+    saved["state"][0][0] = 8.0
+    assert optimizer.state == [[7.0]]
 
 
 def test_zero_grad():
@@ -197,7 +199,7 @@ def test_schedules_equal_pytorch(name):
 
 def test_cosine_stays_at_its_minimum():
     optimizer = SGD(parameters(1.0), lr=0.1)
-    assert CosineLR(optimizer, t_max=4, eta_min=0.01).lr(100) == pytest.approx(0.01, rel=1e-15)
+    assert CosineLR(optimizer, t_max=4, eta_min=0.01).lr(7) == pytest.approx(0.01, rel=1e-15)
 
 
 def test_a_schedule_of_ones_own():
