@@ -81,7 +81,7 @@ def test_a_neuron_is_its_signal_and_its_activation():
 
 @pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0, 3.0], 1.0, [Value(1.0)]])
 def test_a_wrong_number_of_inputs(model, x):
-    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} and 2"):
+    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} inputs and 2 weights"):
         model(x)
 
 

@@ -27,7 +27,9 @@ USES = {
     "kernels": ["ops"],
     "tape": ["engine", "kernels"],
     "check": ["engine"],
-    "draw": ["engine"],
+    "palette": [],
+    "render": [],
+    "draw": ["engine", "palette", "render"],
     "page": ["draw", "train"],
 }
 

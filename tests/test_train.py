@@ -190,18 +190,14 @@ def test_histories_of_loss_and_metric(line):
     assert history.metric == pytest.approx([w * sum(x for x, _ in SAMPLES) / 5 for w in states])  # after each epoch
     assert history.held_out_loss == pytest.approx([w * w * 250 for w in states])
     assert history.held_out_metric == pytest.approx([w * 15 for w in states])
-    assert history.last() == {
-        "loss": history.loss[3],
-        "metric": history.metric[3],
-        "held_out_loss": history.held_out_loss[3],
-        "held_out_metric": history.held_out_metric[3],
-    }
+    parts = (history.loss, history.held_out_loss, history.metric, history.held_out_metric)
+    assert history.summary() == "loss {:.4g} / {:.4g}, metric {:.4g} / {:.4g}".format(*[part[3] for part in parts])
 
 
 def test_lists_without_a_source_stay_empty(line):
     history = line.fit(epochs=2)
     assert (history.metric, history.held_out_loss, history.held_out_metric) == ([], [], [])
-    assert history.last().keys() == {"loss"}
+    assert history.summary() == f"loss {history.loss[1]:.4g}"
 
 
 def test_callbacks_see_the_history_and_a_true_answer_stops(line):
@@ -311,8 +307,8 @@ def test_a_terminal_shows_progress(line, monkeypatch, capsys):
     pytest.importorskip("tqdm")
     shown = bar_of(line, monkeypatch, Terminal(), metric=lambda *_: 0.25)
     assert "2/2" in shown
-    assert "loss=" in shown
-    assert "metric=0.25" in shown
+    assert "loss" in shown
+    assert "metric 0.25" in shown
     assert capsys.readouterr().out == ""
 
 
