@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 from micrograd.engine import Value, as_value, dot, logsumexp, pick
@@ -12,7 +13,7 @@ from micrograd.engine import Value, as_value, dot, logsumexp, pick
 
 def squared_error(prediction: Any, target: Any) -> Value:
     """Σ (pᵢ - tᵢ)², of a number and a number or of a list and a list of the same length."""
-    if not isinstance(prediction, Sequence) and not isinstance(target, Sequence):
+    if not hasattr(prediction, "__len__") and not hasattr(target, "__len__"):
         difference: Value = as_value(prediction) - target
         return difference**2
     try:
@@ -42,7 +43,7 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
     """
     if isinstance(label, Value):  # on a tape: below 0 or above 1, there is no such index
         label = pick([label], (-label).relu() + (label - 1).relu())
-    elif not 0 <= label <= 1:
+    elif not (isinstance(label, Real) and 0 <= float(label) <= 1):
         raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {label!r}")
     logit = as_value(logit)
     if not isinstance(label, Value) and label in (0, 1):

@@ -82,6 +82,9 @@ class ArrayTrainer:
             w, *state = optimizer.rule(self.w, gradient, *self.state)
             if not math.isfinite(w @ w):  # or it overflows
                 optimizer.require_finite("new value", w.tolist())
+            for column in state:
+                if not math.isfinite(column @ column):
+                    optimizer.require_finite("new state", column.tolist())
         except BaseException:
             optimizer.steps -= 1
             raise
