@@ -5,7 +5,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from types import FunctionType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numba
@@ -67,18 +67,25 @@ def _numeric(rule: Any) -> Any:
     """A rule of the table for numba: primitives that it names are replaced by their own rules, math by vector_math."""
     if isinstance(rule, Primitive):
         rule = rule.forward
+    if rule is math:
+        return vector_math
+    if rule is ops:
+        return _numeric_ops()
     if not isinstance(rule, FunctionType):
-        return getattr(vector_math, rule.__name__) if rule.__module__ == "math" else rule
-    names = {name: _numeric(rule.__globals__[name]) for name in rule.__code__.co_names if _is_rule(rule, name)}
-    scope = rule.__globals__ | names
-    if scope.get("math") is math:
-        scope["math"] = vector_math
-    copy = FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, rule.__closure__)
-    return numba.njit(error_model="numpy")(copy)
+        return getattr(vector_math, rule.__name__) if getattr(rule, "__module__", "") == "math" else rule
+    named = {name: rule.__globals__[name] for name in rule.__code__.co_names if name in rule.__globals__}
+    scope = rule.__globals__ | {name: _numeric(thing) for name, thing in named.items() if thing is not rule}
+    cells = tuple([CellType(_numeric(cell.cell_contents)) for cell in rule.__closure__ or ()])
+    return numba.njit(error_model="numpy")(
+        FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, cells or None)
+    )
 
 
-def _is_rule(rule: FunctionType, name: str) -> bool:
-    return isinstance(rule.__globals__.get(name), Primitive)
+@lru_cache
+def _numeric_ops() -> ModuleType:
+    module = ModuleType("numeric_ops")
+    vars(module).update({name: _numeric(row) for name, row in ops.TABLE.items() if row.group is tuple})
+    return module
 
 
 def _loop(template: FunctionType, signature: Any, row: Primitive, rule: Any) -> Any:

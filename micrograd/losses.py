@@ -54,6 +54,8 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
 
 def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
     """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
+    if not len(scores):
+        raise ValueError("cross-entropy wants one score at least; got 0 classes")
     return logsumexp(scores) - as_value(pick(scores, label))
 
 

@@ -6,7 +6,7 @@ left out, constants are folded, sums of products become dots, and dots over the 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -30,16 +30,19 @@ class Kind(IntEnum):
     ROW = 2  # on the sample
 
 
-def lower(results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = ()) -> Tape:
+def lower(
+    results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = (), made: Collection[Value] = ()
+) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
 
-    Its parameters are the ``known`` ones, in their order, and after them what else it finds.
+    Its parameters are the ``known`` ones, in their order, and after them what else it finds; ``made`` are plain Values
+    that the function itself makes, and constants.
 
     Everything recorded has the inputs' class, a subclass of Value of their own; plain Values are leaves that existed
     before, the parameters. Raises TypeError for nodes that cannot be replayed: results of operations from before the
     recording, nodes made by hand, and primitives of three numbers or more.
     """
-    return _Lowering(results, inputs, known).tape
+    return _Lowering(results, inputs, known, made).tape
 
 
 class _Root:
@@ -53,10 +56,12 @@ Factor = Value | float  # a float is 1.0 or -1.0
 class _Lowering:
     """Goes through the graph once, from leaves to results; ``place`` is the index of a node's scalar or row."""
 
-    def __init__(self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value]) -> None:
+    def __init__(
+        self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value], made: Collection[Value]
+    ) -> None:
         root: Any = _Root(results)
         graph: list[Value] = nodes(root)[:-1]
-        self.kind = dict.fromkeys(inputs, Kind.ROW)
+        self.kind = dict.fromkeys(inputs, Kind.ROW) | dict.fromkeys(made, Kind.CONSTANT)
         for node in graph:
             if node not in self.kind:
                 self.kind[node] = self._kind_of(node)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from math import isnan
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +21,12 @@ from micrograd.instructions import Tape
 from micrograd.kernels import replay
 from micrograd.loops import addresses
 
-if TYPE_CHECKING:
-    from micrograd.tape import Recorded, Track
-
 BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A tape, the numbers of its samples as columns of a matrix, and the positions of these samples among all.
-Group = tuple["Track", Array, Array]
+# A Track with its tape, the numbers of its samples as columns of a matrix, and these samples' positions among all.
+Group = tuple[Any, Array, Array]
 
 # Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
 CHUNK = 1024
@@ -165,7 +162,7 @@ class Pack:
     Packing costs more than a replay, so ``fit`` packs its data once and takes batches by their positions.
     """
 
-    def __init__(self, recorded: "Recorded", samples: Sequence[Any]) -> None:
+    def __init__(self, recorded: Any, samples: Sequence[Any]) -> None:
         self.recorded = recorded
         self.samples = samples
         self.groups: list[Group] = []
@@ -232,11 +229,10 @@ def _share_out(pieces: Sequence[Any], executor: Executor) -> list[Any]:
         (program, values, np.ascontiguousarray(columns[:, chosen]), np.arange(len(chosen)))
         for program, values, columns, chosen in pieces
     ]
-    futures = [executor.submit(program.gradient, *piece) for program, *piece in pieces]
-    answers = []
-    for future, (program, *piece) in zip(futures, pieces):
-        try:
-            answers.append(future.result())
-        except BrokenExecutor:  # noqa: PERF203  # a future is slow beside this
-            answers.append(program.gradient(*piece))
+    answers: list[Any] = []
+    try:
+        for future in [executor.submit(program.gradient, *piece) for program, *piece in pieces]:
+            answers.append(future.result())  # noqa: PERF401  # those before a failure are kept
+    except BrokenExecutor:
+        answers += [program.gradient(*piece) for program, *piece in pieces[len(answers) :]]
     return answers

@@ -5,7 +5,7 @@
 >>> loss.map([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)])
 array([ 1.,  9., 25.])
 >>> print(loss.tape(1.0, 1.0))
-tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 19 operands
+tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 13 operands
 r3 = p0·x1 + -1·x2
 r4 = power(r3, 2)
 return r4
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 HERE = str(Path(__file__).parent)
 WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
-CHECKS = 4  # samples that a new tape is compared on
+CHECKS = 4  # samples, and two extreme ones, that a new tape is compared on
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
@@ -145,6 +145,14 @@ class Recorded:
         return self._tracks[shape]
 
 
+def _values(answer: Any) -> list[Value]:
+    return [as_value(v) for v in answer] if isinstance(answer, (list, tuple)) else [as_value(answer)]
+
+
+def _plain_leaves(results: list[Value]) -> set[Value]:
+    return {node for result in results for node in nodes(result) if not node.parents and type(node) is Value}
+
+
 def _sample(arguments: tuple[Any, ...]) -> Any:
     """The sample for which ``call`` passes these arguments."""
     return arguments[0] if len(arguments) == 1 and not isinstance(arguments[0], tuple) else arguments
@@ -165,15 +173,22 @@ class Track:
 
         self.owner = owner
         leaves = [Traced(number, role="input") for number in numbers]
+        traced = replay.rebuild(shape, iter(leaves))
         with recording(Traced):
-            traced = replay.rebuild(shape, iter(leaves))
             answer = call(owner.function, traced)
             self.several = isinstance(answer, (list, tuple))
-            results = [as_value(v) for v in answer] if self.several else [as_value(answer)]
-        self.tape = lower(results, leaves, owner.parameters)
+            results = _values(answer)
+            made = self._unknown(results, traced)[0] if _plain_leaves(results) - set(owner.parameters) else ()
+        self.tape = lower(results, leaves, owner.parameters, made)
         self.parameters = len(self.tape.parameters)
         self.numbers = numbers
         self.replays = 0
+
+    def _unknown(self, results: list[Value], sample: Any) -> tuple[set[Value], set[Value]]:
+        """Leaves of ``results`` that are no known parameters: the ones that each call makes anew, and the others."""
+        unknown = _plain_leaves(results) - set(self.owner.parameters)
+        lasting = unknown & _plain_leaves(_values(call(self.owner.function, sample))) if unknown else set()
+        return unknown - lasting, lasting
 
     @functools.cached_property
     def program(self) -> "Program":
@@ -197,7 +212,7 @@ class Track:
                 self._check(pack.samples[positions[column]], int(positions[column]), columns[:, [column]], values)
 
     def _different(self, columns: Any, chosen: Any) -> list[int]:
-        """Columns that differ from the recorded sample, in every number if that is possible."""
+        """Columns that differ from the recorded sample, in every number if that is possible, and two extremes."""
         numbers = columns[:, chosen[:1000]]
         new = (self.numbers != numbers.T).T
         picked: list[int] = []
@@ -205,7 +220,8 @@ class Track:
             best = int(new.sum(axis=0).argmax())
             picked.append(int(chosen[best]))
             new &= ~new[:, [best]]
-        return picked or [int(chosen[0])]
+        sums = columns[:, chosen].sum(axis=0)
+        return list(dict.fromkeys([*picked, int(chosen[sums.argmin()]), int(chosen[sums.argmax()])]))
 
     def _check(self, sample: Any, k: int, column: Any, values: Any) -> None:
         parameters = self.owner.parameters[: self.parameters]
@@ -217,14 +233,17 @@ class Track:
             try:
                 for parameter, number in zip(parameters, trial):
                     parameter.data = number
-                answer = call(self.owner.function, sample)
-                results = [as_value(v) for v in answer] if isinstance(answer, (list, tuple)) else [as_value(answer)]
+                results = _values(call(self.owner.function, sample))
+                _, lasting = self._unknown(results, sample)
                 slopes = [v.data for v in gradients(results[0], parameters)]
             except ValueError:  # undefined there, as the replay is going to find out if it is so where it has to be
                 continue
             finally:
                 for parameter, number in zip(parameters, kept):
                     parameter.data = number
+            if lasting:
+                names = ", ".join(sorted([leaf.label or repr(leaf) for leaf in lasting])[:3])
+                raise ValueError(f"sample {k}: the function uses {names}, which was not there when it was recorded")
             scale = max([abs(node.data) for node in nodes(results[0])])
             self._compare(k, sample, results, slopes, scale, self.program.evaluate(trial, column))
             return
