@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from autograd.scipy.special import erf
 
-from micrograd import Value, accumulate, dot, gradients, logsumexp, losses, nn, no_grad, ops
+from micrograd import Value, accumulate, dot, gradients, logsumexp, losses, nn, no_grad, ops, optim
 from micrograd.engine import is_recording
 
 # ---- 1, 2: leaves accumulate, interior nodes start anew --------------------------------------------------------------
@@ -218,13 +218,14 @@ def test_promise_06_without_recording_only_the_number_has_to_be_defined():
             Value(0.0).log()
 
 
-@pytest.mark.parametrize(
-    "build", [lambda: Value(1e-310).log(), lambda: Value(1e-320) / 1e-320, lambda: Value(0.5) ** math.inf]
-)
-def test_promise_06_a_slope_beyond_the_floats_raises(build):
-    """The number is finite, its derivative is not."""
-    with pytest.raises(ValueError, match=r"log\(|div\(|power\("):
-        build()
+@pytest.mark.parametrize("build", [lambda x: x.log(), lambda x: 1e-300 / x], ids=["log", "div"])
+def test_a_slope_beyond_the_floats_shows_and_stops_the_optimizer(build):
+    """Checking each slope would cost a tenth of the time; an infinite one cannot go unnoticed."""
+    x = Value(1e-309)
+    build(x).backward()
+    assert not math.isfinite(x.grad)
+    with pytest.raises(ValueError, match="the gradient of parameter 0 is"):
+        optim.SGD([x]).step()
 
 
 # ---- 7: what was recorded stays --------------------------------------------------------------------------------------
@@ -429,16 +430,15 @@ def test_promise_13_operands_are_real_numbers(other):
 @pytest.mark.parametrize(
     ("misfit", "message"),
     [
-        (lambda model: model([1.0]), "as many inputs as weights.*got 1 and 2"),
-        (lambda model: model([1.0, 2.0, 3.0]), "got 3 and 2"),
-        (lambda model: model([]), "got 0 and 2"),
-        (lambda model: model(np.ones(3)), "got 3 and 2"),
-        (lambda _: dot([], []), "one at least"),
-        (lambda _: dot([Value(1.0)], [1.0, 2.0]), "got 2 and 1"),
+        (lambda model: model([1.0]), "as many inputs as weights; got 1 inputs and 2 weights"),
+        (lambda model: model([1.0, 2.0, 3.0]), "got 3 inputs and 2"),
+        (lambda model: model([]), "got 0 inputs and 2"),
+        (lambda model: model(np.ones(3)), "got 3 inputs and 2"),
+        (lambda _: dot([Value(1.0)], [1.0, 2.0]), "got 2 inputs and 1"),
         (lambda _: losses.squared_error([Value(1.0)], [1.0, 2.0]), "got 1 and 2"),
         (lambda model: losses.cross_entropy([model([1.0, 2.0])], 1), "from 0 to 0; got 1"),
         (lambda model: accumulate(model, []), "a batch wants one sample at least"),
-        (lambda model: accumulate(model, [[1.0, 2.0], [1.0]]), "sample 1 of the batch: .*got 1 and 2"),
+        (lambda model: accumulate(model, [[1.0, 2.0], [1.0]]), "sample 1 of the batch: .*got 1 inputs and 2"),
         (lambda _: nn.MLP(2, []), "one layer at least"),
         (lambda _: nn.MLP(2, [3, 0]), "positive sizes"),
     ],
