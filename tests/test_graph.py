@@ -48,8 +48,10 @@ def test_a_leaf_alone():
 
 
 def test_parents_are_visited_in_their_order():
-    a, b, c = (Node(Node()) for _ in "abc")
-    assert topological_order(root := Node(c, a, b, a)) == [c, a, b, root]
+    many = [Node(Node()) for _ in range(20)]
+    middle = Node(*reversed(many))
+    root = Node(many[3], middle, many[0])
+    assert topological_order(root) == [many[3], *[n for n in reversed(many) if n is not many[3]], middle, root]
 
 
 def test_cost_is_of_nodes_not_of_paths():
