@@ -149,8 +149,10 @@ def _values(answer: Any) -> list[Value]:
     return [as_value(v) for v in answer] if isinstance(answer, (list, tuple)) else [as_value(answer)]
 
 
-def _plain_leaves(results: list[Value]) -> set[Value]:
-    return {node for result in results for node in nodes(result) if not node.parents and type(node) is Value}
+def plain_leaves(results: Sequence[Value]) -> dict[Value, None]:
+    """The leaves in the results' graphs, in order, without inputs and constants of a recording."""
+    found = [node for result in results for node in nodes(result) if not node.parents and type(node) is Value]
+    return dict.fromkeys(found)
 
 
 def _sample(arguments: tuple[Any, ...]) -> Any:
@@ -178,7 +180,7 @@ class Track:
             answer = call(owner.function, traced)
             self.several = isinstance(answer, (list, tuple))
             results = _values(answer)
-            made = self._unknown(results, traced)[0] if _plain_leaves(results) - set(owner.parameters) else ()
+            made = self._unknown(results, traced)[0] if plain_leaves(results).keys() - set(owner.parameters) else ()
         self.tape = lower(results, leaves, owner.parameters, made)
         self.parameters = len(self.tape.parameters)
         self.numbers = numbers
@@ -186,8 +188,8 @@ class Track:
 
     def _unknown(self, results: list[Value], sample: Any) -> tuple[set[Value], set[Value]]:
         """Leaves of ``results`` that are no known parameters: the ones that each call makes anew, and the others."""
-        unknown = _plain_leaves(results) - set(self.owner.parameters)
-        lasting = unknown & _plain_leaves(_values(call(self.owner.function, sample))) if unknown else set()
+        unknown = plain_leaves(results).keys() - set(self.owner.parameters)
+        lasting = unknown & plain_leaves(_values(call(self.owner.function, sample))).keys() if unknown else set()
         return unknown - lasting, lasting
 
     @functools.cached_property

@@ -31,6 +31,9 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
             that is not a tuple.
         batch: the samples. One sample's graph is alive at a time.
         reduction: "mean" divides error and gradient by the number of samples in this batch, "sum" does not.
+        executor: shares out the work: any ``concurrent.futures.Executor``, of threads, processes or a cluster (Dask's
+            ``Client.get_executor()``). The bits of the result do not depend on its number of workers, and a worker
+            that dies costs time only. Processes get a pickle of the loss; threads help a recorded loss alone.
 
     Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
     of the samples before it have been added then.
@@ -46,6 +49,10 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
         if replayed is not None:
             return replayed * share
         loss = loss.function
+    if executor is not None:
+        from micrograd import workers
+
+        return workers.add_gradients(loss, samples, share, executor) * share
     total = 0.0
     for k, sample in enumerate(samples):
         try:

@@ -1,5 +1,6 @@
 """Kernels against the table: every row, value and partials; threads, processes, a cluster."""
 
+import functools
 import math
 import os
 import pickle
@@ -7,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -150,6 +152,54 @@ def test_threads_give_the_same_bits(workers):
 def test_processes_give_the_same_bits():
     with ProcessPoolExecutor(2) as pool:
         assert bits(pool) == bits(None)
+
+
+def scale(model, x, y):
+    return losses.hinge(model(x), y) * Value(0.5) + 0.01 * model.layers[0].neurons[0].bias ** 2
+
+
+SHARED = nn.MLP(2, [3, 1])
+
+
+def with_globals(x, y):
+    return losses.hinge(SHARED(x), y)
+
+
+def plain_bits(executor):
+    _, samples, _ = problem(100)
+    model = nn.MLP(2, [3, 1])
+    error = accumulate(functools.partial(scale, model), samples, executor=executor)
+    return error, [p.grad for p in model.parameters()]
+
+
+def test_a_plain_loss_shared_out():
+    results = []
+    for make, workers in [(ThreadPoolExecutor, 1), (ThreadPoolExecutor, 3), (ProcessPoolExecutor, 2)]:
+        with make(workers) as pool:
+            results.append(plain_bits(pool))
+    assert results[0] == results[1] == results[2]
+    error, slopes = plain_bits(None)
+    assert results[0][0] == pytest.approx(error, rel=1e-12)
+    assert results[0][1] == pytest.approx(slopes, rel=1e-12)
+
+
+def test_a_plain_loss_in_a_broken_pool():
+    with ThreadPoolExecutor(1) as pool:
+        expected = plain_bits(pool)
+    with ProcessPoolExecutor(2) as pool:
+        pool.submit(die, 0)
+        assert plain_bits(pool) == expected
+
+
+def test_a_plain_loss_that_cannot_be_sent():
+    _, samples, _ = problem(40)
+    with ProcessPoolExecutor(1) as pool:
+        with pytest.raises(ValueError, match="not sent with it"):
+            accumulate(with_globals, samples, executor=pool)
+        with pytest.raises(ValueError, match=r"sample 33 of the batch: .*got 5"):
+            accumulate(functools.partial(scale, SHARED), [*samples[:33], ([0, 0], 5)], executor=pool)
+        with pytest.raises(TypeError, match="pickle of the loss"):
+            accumulate(functools.partial(scale, threading.Lock()), samples, executor=pool)
 
 
 def die(_):
