@@ -25,7 +25,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from micrograd.engine import Value, as_value, gradients, is_recording, recording
+from micrograd.engine import Value, as_value, is_recording, recording
 from micrograd.graph import nodes
 from micrograd.instructions import Tape
 from micrograd.lower import lower
@@ -231,18 +231,19 @@ class Track:
         moves = [(i * 0.618034 + 0.3) % 1 for i in range(len(parameters))]
         numbers = values[: self.parameters].tolist()
         for trial in [[v * (1 + r / 100) + r / 1000 for v, r in zip(numbers, moves)], numbers]:
-            kept = [parameter.data for parameter in parameters]
+            kept = [(parameter.data, parameter.grad) for parameter in parameters]
             try:
                 for parameter, number in zip(parameters, trial):
-                    parameter.data = number
+                    parameter.data, parameter.grad = number, 0.0
                 results = _values(call(self.owner.function, sample))
                 _, lasting = self._unknown(results, sample)
-                slopes = [v.data for v in gradients(results[0], parameters)]
+                results[0].backward()
+                slopes = [parameter.grad for parameter in parameters]
             except ValueError:  # undefined there, as the replay is going to find out if it is so where it has to be
                 continue
             finally:
-                for parameter, number in zip(parameters, kept):
-                    parameter.data = number
+                for parameter, (number, slope) in zip(parameters, kept):
+                    parameter.data, parameter.grad = number, slope
             if lasting:
                 names = ", ".join(sorted([leaf.label or repr(leaf) for leaf in lasting])[:3])
                 raise ValueError(f"sample {k}: the function uses {names}, which was not there when it was recorded")

@@ -31,7 +31,8 @@ class ArrayTrainer:
         self.loaded = False
 
     def load(self) -> None:
-        self.frozen = [p for p in self.loss.parameters if p not in set(self.optimizer.parameters)]
+        learning = set(self.optimizer.parameters)
+        self.frozen = [p for p in self.loss.parameters if p not in learning]
         self.w = data(self.optimizer.parameters)
         self.g = np.zeros_like(self.w)
         self.state = [np.array(column) for column in self.optimizer.state]
