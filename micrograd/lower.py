@@ -8,11 +8,9 @@ left out, constants are folded, sums of products become dots, and dots over the 
 from collections import Counter
 from collections.abc import Collection, Sequence
 from enum import IntEnum
-from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.graph import nodes
 from micrograd.instructions import DOT, INPUTS, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, WEIGHTS, Tape
 from micrograd.ops import Primitive
 
@@ -31,9 +29,15 @@ class Kind(IntEnum):
 
 
 def lower(
-    results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = (), made: Collection[Value] = ()
+    results: Sequence[Value],
+    graph: Sequence[Value],
+    inputs: Sequence[Value],
+    known: Sequence[Value] = (),
+    made: Collection[Value] = (),
 ) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
+
+    ``graph`` are the results' nodes, each after its parents.
 
     Its parameters are the ``known`` ones, in their order, and after them what else it finds; ``made`` are plain Values
     that the function itself makes, and constants.
@@ -42,12 +46,7 @@ def lower(
     before, the parameters. Raises TypeError for nodes that cannot be replayed: results of operations from before the
     recording, nodes made by hand, and primitives of three numbers or more.
     """
-    return _Lowering(results, inputs, known, made).tape
-
-
-class _Root:
-    def __init__(self, parents: Sequence[Value]) -> None:
-        self.parents = parents
+    return _Lowering(results, graph, inputs, known, made).tape
 
 
 Factor = Value | float  # a float is 1.0 or -1.0
@@ -57,10 +56,13 @@ class _Lowering:
     """Goes through the graph once, from leaves to results; ``place`` is the index of a node's scalar or row."""
 
     def __init__(
-        self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value], made: Collection[Value]
+        self,
+        results: Sequence[Value],
+        graph: Sequence[Value],
+        inputs: Sequence[Value],
+        known: Sequence[Value],
+        made: Collection[Value],
     ) -> None:
-        root: Any = _Root(results)
-        graph: list[Value] = nodes(root)[:-1]
         self.kind = dict.fromkeys(inputs, Kind.ROW) | dict.fromkeys(made, Kind.CONSTANT)
         for node in graph:
             if node not in self.kind:

@@ -16,11 +16,13 @@ What the function does behind the graph's back, reading ``.data`` for one, is fo
 """
 
 import functools
+import gc
 import linecache
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
 HERE = str(Path(__file__).parent)
 WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
-CHECKS = 4  # samples, and two extreme ones, that a new tape is compared on
+CHECKS = 6  # samples that a new tape is compared on, fewer for a large one:
+CHECK_OPERANDS = 20_000  # together
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
@@ -149,10 +152,26 @@ def _values(answer: Any) -> list[Value]:
     return [as_value(v) for v in answer] if isinstance(answer, (list, tuple)) else [as_value(answer)]
 
 
-def plain_leaves(results: Sequence[Value]) -> dict[Value, None]:
-    """The leaves in the results' graphs, in order, without inputs and constants of a recording."""
-    found = [node for result in results for node in nodes(result) if not node.parents and type(node) is Value]
-    return dict.fromkeys(found)
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which finds no cycles in a graph but spends most of a recording looking for them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def graph_of(results: Sequence[Value]) -> list[Value]:
+    """The nodes of several results' graphs, each after its parents."""
+    return list(dict.fromkeys([node for result in results for node in nodes(result)]))
+
+
+def plain_leaves(graph: Sequence[Any]) -> list[Value]:
+    """The leaves among these nodes, without the inputs and constants of a recording."""
+    return [node for node in graph if type(node) is Value and not node.parents]
 
 
 def _sample(arguments: tuple[Any, ...]) -> Any:
@@ -176,21 +195,21 @@ class Track:
         self.owner = owner
         leaves = [Traced(number, role="input") for number in numbers]
         traced = replay.rebuild(shape, iter(leaves))
-        with recording(Traced):
+        with _uncollected(), recording(Traced):
             answer = call(owner.function, traced)
             self.several = isinstance(answer, (list, tuple))
             results = _values(answer)
-            made = self._unknown(results, traced)[0] if plain_leaves(results).keys() - set(owner.parameters) else ()
-        self.tape = lower(results, leaves, owner.parameters, made)
+            graph = graph_of(results)
+            unknown = set(plain_leaves(graph)) - set(owner.parameters)
+            made = unknown - self._again(traced) if unknown else unknown
+            self.tape = lower(results, graph, leaves, owner.parameters, made)
         self.parameters = len(self.tape.parameters)
         self.numbers = numbers
-        self.replays = 0
+        self.replays, self.due = 0, 1  # the number of the replay before which the next check is
 
-    def _unknown(self, results: list[Value], sample: Any) -> tuple[set[Value], set[Value]]:
-        """Leaves of ``results`` that are no known parameters: the ones that each call makes anew, and the others."""
-        unknown = plain_leaves(results).keys() - set(self.owner.parameters)
-        lasting = unknown & plain_leaves(_values(call(self.owner.function, sample))).keys() if unknown else set()
-        return unknown - lasting, lasting
+    def _again(self, sample: Any) -> set[Value]:
+        """The plain leaves of another call: those of the first that are not among them were made by it."""
+        return set(plain_leaves(graph_of(_values(call(self.owner.function, sample)))))
 
     @functools.cached_property
     def program(self) -> "Program":
@@ -201,32 +220,37 @@ class Track:
     # ---- the check by other samples ----
 
     def check_if_due(self, pack: "Pack", columns: Any, positions: Any, chosen: Any, values: Any) -> None:
-        """Compare with the plain function: some samples at first, and one more whenever the replays have doubled.
+        """Compare with the plain function: some samples at first, and one more as replays add up (2, 8, 32, …).
 
         Raises ValueError with the number of a sample on which loss or gradient disagree.
         """
         self.replays += 1
-        if self.replays & (self.replays - 1):
+        if self.replays != self.due:
             return
-        picked = self._different(columns, chosen) if self.replays == 1 else [chosen[self.replays // 3 % len(chosen)]]
-        with recording(Value):
+        first = self.replays == 1
+        self.due *= 2 if first else 4
+        picked = self._different(columns, chosen) if first else [int(chosen[self.replays // 3 % len(chosen)])]
+        with _uncollected(), recording(Value):
             for column in picked:
                 self._check(pack.samples[positions[column]], int(positions[column]), columns[:, [column]], values)
 
     def _different(self, columns: Any, chosen: Any) -> list[int]:
         """Columns that differ from the recorded sample, in every number if that is possible, and two extremes."""
+        checks = min(CHECKS, 1 + CHECK_OPERANDS // self.tape.size)
         numbers = columns[:, chosen[:1000]]
         new = (self.numbers != numbers.T).T
         picked: list[int] = []
-        while new.any() and len(picked) < CHECKS:
+        while new.any() and len(picked) < max(1, checks - 2):
             best = int(new.sum(axis=0).argmax())
             picked.append(int(chosen[best]))
             new &= ~new[:, [best]]
         sums = columns[:, chosen].sum(axis=0)
-        return list(dict.fromkeys([*picked, int(chosen[sums.argmin()]), int(chosen[sums.argmax()])]))
+        extremes = int(chosen[sums.argmin()]), int(chosen[sums.argmax()])
+        return list(dict.fromkeys([*picked, *extremes]))[:checks]
 
     def _check(self, sample: Any, k: int, column: Any, values: Any) -> None:
         parameters = self.owner.parameters[: self.parameters]
+        known = set(self.owner.parameters)
         # Moved a little, the parameters are off the kinks, and a number that was read from one of them does not fit.
         moves = [(i * 0.618034 + 0.3) % 1 for i in range(len(parameters))]
         numbers = values[: self.parameters].tolist()
@@ -236,7 +260,9 @@ class Track:
                 for parameter, number in zip(parameters, trial):
                     parameter.data, parameter.grad = number, 0.0
                 results = _values(call(self.owner.function, sample))
-                _, lasting = self._unknown(results, sample)
+                graph = graph_of(results)
+                unknown = {v for v in plain_leaves(graph) if v.role == "parameter"} - known
+                lasting = unknown & self._again(sample) if unknown else unknown
                 results[0].backward()
                 slopes = [parameter.grad for parameter in parameters]
             except ValueError:  # undefined there, as the replay is going to find out if it is so where it has to be
@@ -247,7 +273,7 @@ class Track:
             if lasting:
                 names = ", ".join(sorted([leaf.label or repr(leaf) for leaf in lasting])[:3])
                 raise ValueError(f"sample {k}: the function uses {names}, which was not there when it was recorded")
-            scale = max([abs(node.data) for node in nodes(results[0])])
+            scale = max([abs(node.data) for node in graph])
             self._compare(k, sample, results, slopes, scale, self.program.evaluate(trial, column))
             return
 

@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from typing import Any
 
 from micrograd.engine import Value, gradients
+from micrograd.graph import nodes
 from micrograd.tape import call, plain_leaves
 
 CHUNK = 16  # samples
@@ -50,7 +51,7 @@ def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -
             raise ValueError(f"sample {k} of the batch: {cause}") from cause
         if not isinstance(error, Value):
             raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
-        leaves = plain_leaves([error])
+        leaves = plain_leaves(nodes(error))
         for leaf, slope in zip(leaves, gradients(error, leaves)):
             sums[leaf] = sums.get(leaf, 0.0) + slope.data
         total += error.data
