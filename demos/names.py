@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=2000, help="updates")
+    parser.add_argument("--steps", type=int, default=1000, help="updates")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="names a batch")
     parser.add_argument("--lr", type=float, default=0.01, help="learning rate at first")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and inventions")

@@ -154,7 +154,7 @@ def _values(answer: Any) -> list[Value]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which finds no cycles in a graph but spends most of a recording looking for them."""
+    """Without the garbage collector, which finds no cycles in graphs and would take most of the time looking."""
     enabled = gc.isenabled()
     gc.disable()
     try:

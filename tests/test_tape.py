@@ -416,7 +416,7 @@ def test_what_reads_data_is_found_out(what):
 
 def test_a_late_difference_is_found_out():
     fast = jit(READERS["a branch"])
-    for _ in range(3):
+    for _ in range(7):  # the next check is before the eighth replay
         accumulate(fast, [0.5, 0.6, 0.7] * 80)
     with pytest.raises(ValueError, match="on the tape"):
         accumulate(fast, [-0.5] * 240)
@@ -535,3 +535,22 @@ def test_a_constant_loss():
     assert accumulate(jit(lambda x: Value(3.0)), [1.0] * 300) == 3.0
     assert jit(lambda x: 5).map([1.0] * 300).tolist() == [5.0] * 300
     assert accumulate(jit(lambda x: w * 3), [1.0] * 300) == 6.0
+
+
+def test_pick_without_a_tape():
+    a, b = Value(2.0), Value(3.0)
+    assert pick([a, b], 1) is b
+    chosen = pick([a * a, b], Value(0.0, role="input"))
+    (chosen * b).backward()
+    assert (chosen.data, a.grad, b.grad) == (4.0, 12.0, 4.0)
+    (second,) = gradients(gradients(pick([a**3, b], Value(0.0)), [a], create_graph=True)[0], [a])
+    assert second.data == 12.0
+    for index in (2, -1):
+        with pytest.raises(ValueError, match="2 values is"):
+            pick([a, b], index)
+        with pytest.raises(ValueError, match="pick"):
+            pick([a, b], Value(index))
+    with pytest.raises(ValueError, match="pick"):
+        pick([a, b], Value(0.5))
+    with pytest.raises(TypeError, match="whole number"):
+        pick([a, b], 0.5)
