@@ -392,6 +392,14 @@ def test_promise_12_powers_abs_max_min(build, number, slopes):
     assert (out.data, a.grad, b.grad) == pytest.approx((number, *slopes), rel=1e-14)
 
 
+def test_promise_12_zero_to_a_value():
+    x, y = Value(0.0), Value(2.0)
+    (x**y).backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+    with pytest.raises(ValueError, match=r"pow\(0\.0, 0\.0\)"):  # by the exponent, 0ʸ jumps there
+        Value(0.0) ** Value(0.0)
+
+
 # ---- 13, 14: clear errors --------------------------------------------------------------------------------------------
 
 
