@@ -172,6 +172,12 @@ class Value(Copyable):
     def __float__(self) -> float:
         return self.data
 
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.data, digits)
+
     def __bool__(self) -> bool:
         return self.data != 0.0
 

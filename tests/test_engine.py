@@ -522,7 +522,8 @@ def test_equality_and_hash_are_of_identity():
 
 def test_as_a_plain_number():
     v = Value(-2.5)
-    assert (float(v), bool(v), bool(Value(0))) == (-2.5, True, False)
+    assert (float(v), int(v), round(v), bool(v), bool(Value(0))) == (-2.5, -2, -2, True, False)
+    assert round(Value(1.234), 1) == 1.2
     assert (f"{v:.3f}", f"{v:+08.2f}", f"{v}", str(v)) == ("-2.500", "-0002.50", repr(v), repr(v))
     assert math.exp(Value(0)) == 1.0
 
