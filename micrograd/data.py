@@ -68,8 +68,14 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        order = list(range(len(self.samples)))
+        for order in self.orders():
+            yield [self.samples[k] for k in order]
+
+    def orders(self) -> Iterator[Sequence[int]]:
+        """An epoch's batches, as positions of the samples; iterating over the loader is the same with the samples."""
+        order: Sequence[int] = range(len(self.samples))
         if self.shuffle:
+            order = list(order)
             self._random.shuffle(order)
         for i in range(len(self)):
-            yield [self.samples[k] for k in order[i * self.batch_size : (i + 1) * self.batch_size]]
+            yield order[i * self.batch_size : (i + 1) * self.batch_size]
