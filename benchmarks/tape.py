@@ -2,8 +2,8 @@
 
     python benchmarks/tape.py
 
-Step: MLP 2-16-16-1 with relu, 100 moons, hinge loss + L2: loss, gradient and SGD update. A peer that is not installed is
-left out with a line that says so.
+Step: MLP 2-16-16-1 with relu, 100 moons, hinge loss + L2: loss, gradient and SGD update. A peer that is not installed
+is left out with a line that says so.
 """
 
 import argparse
