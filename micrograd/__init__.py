@@ -9,6 +9,7 @@ from micrograd.check import gradcheck
 from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
 from micrograd.ops import primitive
+from micrograd.page import step_through
 from micrograd.train import accumulate, evaluate, fit
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "ops",
     "optim",
     "primitive",
+    "step_through",
 ]
