@@ -8,6 +8,7 @@ from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
 from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
+from micrograd.explain import explain
 from micrograd.ops import primitive
 from micrograd.page import step_through
 from micrograd.train import accumulate, evaluate, fit
@@ -19,6 +20,7 @@ __all__ = [
     "dot",
     "draw",
     "evaluate",
+    "explain",
     "fit",
     "gradcheck",
     "gradients",

@@ -20,7 +20,7 @@ from micrograd.ops import Primitive
 
 LONGEST = 60  # characters of a label; more would push everything else off the page
 
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁽⁾")
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾", "01234567890123456789()")
 # What HTML cannot hold or nobody can see becomes a character that one can see.
@@ -54,7 +54,7 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
     def count(letter: str, counter: Counter[str]) -> str:
         while True:
             counter[letter] += 1
-            name = f"{letter}{counter[letter]}".translate(_SUBSCRIPTS)
+            name = f"{letter}{counter[letter]}".translate(SUBSCRIPTS)
             if name not in taken:
                 return name
 
@@ -95,7 +95,7 @@ def _indices(label: str) -> tuple[str, str] | None:
     above = f"({layer})".translate(_SUPERSCRIPTS)
     comma = "," if max(unit, weight) > 9 else ""
     pair = f"{weight}{comma}{unit}" if weight else f"{unit}"
-    return f"{pair}".translate(_SUBSCRIPTS) + above, f"{unit}".translate(_SUBSCRIPTS) + above
+    return f"{pair}".translate(SUBSCRIPTS) + above, f"{unit}".translate(SUBSCRIPTS) + above
 
 
 def _symbol(label: str) -> str:

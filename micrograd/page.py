@@ -6,7 +6,7 @@
 >>> "".join(page.html.split("<title>")[1:])[:21]
 'A batch of 2 samples<'
 
-``page.save("batch.html")`` writes one file that needs nothing else, no network either; a notebook shows the page itself.
+``page.save("batch.html")`` writes one file that needs nothing else, no network either. In a notebook it shows itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
-from xml.etree import ElementTree
 
-from micrograd.draw import draw
 from micrograd.engine import Value, is_recording
 from micrograd.formula import VISIBLE
 from micrograd.graph import nodes
@@ -31,7 +29,6 @@ from micrograd.palette import DATA, GRADIENT, ROLES
 from micrograd.steps import Recorder, Step
 from micrograd.train import call
 
-SVG = "http://www.w3.org/2000/svg"
 REDUCTIONS = ("mean", "sum")
 
 
@@ -136,107 +133,7 @@ def _graph(loss: Callable[..., Value], sample: Any, k: int) -> list[Value]:
     return nodes(error)
 
 
-# ---- the graph's picture ---------------------------------------------------------------------------------------------
-
-
-def _pictures(run: Recorder) -> tuple[list[str], list[int]]:
-    """The pictures of the graphs, one for those of the same shape, and for each graph the number of its picture."""
-    shapes: dict[Any, list[int]] = {}
-    for k, graph in enumerate(run.graphs):
-        place = {node: i for i, node in enumerate(graph)}
-        shape = tuple((run.names[n], n.role, n.op.symbol, *[place[p] for p in n.parents]) for n in graph)
-        # Constants go by their number, which a picture shows as data, so it makes no difference.
-        shape = tuple(row[1:] if row[1] == "constant" else row for row in shape)
-        shapes.setdefault(shape, []).append(k)
-    picture_of = {k: number for number, group in enumerate(shapes.values()) for k in group}
-    return [_picture(run, group) for group in shapes.values()], [picture_of[k] for k in range(len(run.graphs))]
-
-
-def _picture(run: Recorder, group: list[int]) -> str:
-    """The SVG of the graphs of these samples, with room for the longest number that each place will show."""
-    longest: dict[str, str] = {}
-    for step in run.steps:
-        # Steps of the batch as a whole write to the last sample's picture.
-        if step.sample in group or step.sample < 0:
-            for one in (step, step.mean or step):
-                for place, text in one.writes.items():
-                    if text[-1:].isalnum():
-                        longest[place] = max(longest.get(place, ""), text, key=len)
-    graph = run.graphs[group[0]]
-    roomy: dict[Value, Value] = {}
-    for i, node in enumerate(graph):
-        role = "parameter" if node.parents else node.role
-        label = "" if node.role == "constant" else run.names[node]
-        twin = roomy[node] = Value(
-            _room(longest, f"v{i}.data"), [roomy[p] for p in node.parents], label=label, role=role
-        )
-        twin.op = node.op
-        twin.grad = _room(longest, f"v{i}.grad")
-        twin.partials = [_room(longest, f"o{i}.{j}") for j in range(len(node.partials))]
-    picture = draw(roomy[graph[-1]], derivatives=True, max_nodes=len(graph), stacked=True)
-    picture.graph_attr.update(label="", ranksep="0.12", nodesep="0.1")
-    roles = {f"v{i}": _role(node, graph) for i, node in enumerate(graph)}
-    return _interactive(picture.pipe("svg", encoding="utf-8"), roles)
-
-
-def _role(node: Value, graph: list[Value]) -> str:
-    return "loss" if node is graph[-1] and node.parents else node.role
-
-
-def _room(longest: dict[str, str], place: str) -> float:
-    return float(longest.get(place, "0").replace("−", "-"))
-
-
-def _interactive(svg: str, roles: dict[str, str]) -> str:
-    """Graphviz's SVG, with the places that steps write to marked, and what HTML does not want taken away."""
-    root = ElementTree.fromstring(svg)
-    group = root.find(f"{{{SVG}}}g")
-    assert group is not None  # Graphviz always writes one
-    width, height = (float(root.get("viewBox", "").split()[i]) for i in (2, 3))
-    for name in ("width", "height"):
-        root.attrib.pop(name, None)
-    # Without the transform, coordinates are the picture's own, which is easier on the script that zooms.
-    del group.attrib["transform"]
-    root.set("viewBox", f"-4 {4 - height:g} {width:g} {height:g}")
-    root.set("role", "img")
-    for child in list(group):
-        if child.tag != f"{{{SVG}}}g":  # title and background
-            group.remove(child)
-    seen: dict[str, int] = {}
-    # Their numbers are those of the source's edges, so that twins come in the order of operands.
-    edges = [child for child in group if child.get("class") == "edge"]
-    for child in sorted(edges, key=lambda edge: int(edge.get("id", "")[4:])):
-        tail, head = (child.findtext(f"{{{SVG}}}title") or "").split("->")
-        child.set("data-from", tail)
-        child.set("data-to", head)
-        if head[0] == "o":
-            j = seen[head] = seen.get(head, -1) + 1
-            for text in child.iter(f"{{{SVG}}}text"):
-                text.set("data-place", f"{head}.{j}")
-    for child in group:
-        title = child.find(f"{{{SVG}}}title")
-        if child.get("class") == "node" and title is not None:
-            name = title.text or ""
-            child.set("data-node", name)
-            if name in roles:
-                child.set("class", f"node {roles[name]}")
-                *_, data, grad = texts = list(child.iter(f"{{{SVG}}}text"))
-                corners = [float(pair.split(",")[0]) for pair in child[1].get("points", "").split()]
-                for text in texts:
-                    text.set("text-anchor", "middle")
-                    text.set("x", f"{(min(corners) + max(corners)) / 2:.2f}")
-                for text, what in ((data, "data"), (grad, "grad")):
-                    text.set("data-place", f"{name}.{what}")
-                    text.set("data-before", f"{what} ")
-        if title is not None:
-            child.remove(title)
-    for element in root.iter():
-        element.attrib.pop("id", None)  # another picture on the page has the same
-    ElementTree.register_namespace("", SVG)
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-# ---- the page --------------------------------------------------------------------------------------------------------
+# ---- from the recorded steps to HTML ---------------------------------------------------------------------------------
 
 
 def _html(run: Recorder, reduction: str) -> str:
@@ -244,6 +141,8 @@ def _html(run: Recorder, reduction: str) -> str:
         import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
     except ImportError as cause:
         raise ImportError('a page wants Jinja2; install it with: pip install "micrograd[page]"') from cause
+    from micrograd.scene import pictures, role_in  # noqa: PLC0415  # and so do Graphviz and an XML parser
+
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("micrograd"),
         autoescape=lambda name: name == "page.html",
@@ -251,13 +150,13 @@ def _html(run: Recorder, reduction: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    pictures, picture_of = _pictures(run)
+    drawn, picture_of = pictures(run)
+    size = len(run.graphs)
     style = templates.get_template("page.css").render(
-        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(len(run.graphs) + 2, 4) if run.samples else 1
+        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 4) if run.samples else 1
     )
     script = templates.get_template("page.js").render()
-    size = len(run.graphs)
-    present = {_role(node, graph) for graph in run.graphs for node in graph}
+    present = {role_in(node, graph) for graph in run.graphs for node in graph}
     return templates.get_template("page.html").render(
         title=f"A batch of {size} sample{'s' * (size > 1)}" if run.samples else "An expression",
         policy="; ".join(
@@ -272,9 +171,9 @@ def _html(run: Recorder, reduction: str) -> str:
         batch=run.samples is not None,
         reduction=reduction,
         size=size,
-        pictures=pictures,
+        pictures=drawn,
         parameters=[run.names[p] for p in run.parameters],
-        roles=[role for role in ROLES if role in present],
+        roles=[name for name in ROLES if name in present],
         optimizer=run.optimizer is not None,
         style=style,
         script=script,

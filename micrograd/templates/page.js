@@ -53,7 +53,6 @@ function show(index) {
 
   byId("phase").textContent = ARROWS[step.phase] ?? step.phase;
   byId("sample").textContent = step.sample >= 0 && pictures.length > 1 ? `sample ${sample + 1} of ${pictures.length}` : "";
-  byId("phase").className = step.phase;
   byId("lines").replaceChildren(...step.lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
   byId("lines").classList.toggle("few", step.lines.length < 4);
   byId("say").scrollTop = 0;
@@ -90,7 +89,10 @@ function frame(svg, boxes) {
   const bottom = Math.max(...rects.map((r) => r.y + r.height));
   const width = Math.max(right - left + 24, whole[2] / 2);
   const height = Math.max(bottom - top + 24, whole[3] / 2);
-  svg.setAttribute("viewBox", [(left + right - width) / 2, (top + bottom - height) / 2, width, height].join(" "));
+  const within = (start, from, to) => Math.max(from, Math.min(start, to));
+  const x = within((left + right - width) / 2, whole[0], whole[0] + whole[2] - width);
+  const y = within((top + bottom - height) / 2, whole[1], whole[1] + whole[3] - height);
+  svg.setAttribute("viewBox", [x, y, width, height].join(" "));
 }
 
 // Scroll the table, and nothing else, until the cell is in view.
@@ -133,8 +135,8 @@ function section(direction) {
   go(target ?? (direction > 0 ? steps.length - 1 : 0));
 }
 
-function zoom() {
-  zoomed = !zoomed;
+function zoom(on = !zoomed) {
+  zoomed = on;
   byId("zoom").setAttribute("aria-pressed", zoomed);
   show(at);
 }
@@ -145,7 +147,7 @@ const ACTIONS = {
   play: () => play(timer === null),
   next: () => go(at + 1),
   last: () => go(steps.length - 1),
-  zoom,
+  zoom: () => zoom(),
 };
 for (const [id, action] of Object.entries(ACTIONS)) byId(id).addEventListener("click", action);
 all("[data-jump]").forEach((button) => button.addEventListener("click", () => jump(button.dataset.jump)));
@@ -168,7 +170,7 @@ const KEYS = {
   PageUp: () => section(-1),
   PageDown: () => section(1),
   " ": ACTIONS.play,
-  z: zoom,
+  z: ACTIONS.zoom,
 };
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
@@ -182,3 +184,5 @@ document.addEventListener("keydown", (event) => {
 
 byId("slider").max = steps.length - 1;
 show(0);
+// Where the whole graph would be too small to read, begin zoomed in. Its letters are 12 units high.
+zoom(svgs[pictures[0]].getScreenCTM().a * 12 < 9);
