@@ -40,12 +40,16 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     for k, sample in enumerate(samples):
         try:
             error = call(loss, sample)
-        except ValueError as cause:
-            raise ValueError(f"sample {k} of the batch: {cause}") from cause
+        except (TypeError, ValueError) as cause:
+            kind = TypeError if isinstance(cause, TypeError) else ValueError
+            raise kind(f"sample {k} of the batch: {cause}") from cause
         if not isinstance(error, Value):
             raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        if error.role == "constant":
+            raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
         error.backward(share)
         total += error.data
+        del error  # and its graph, before the next is built
     return total * share
 
 
@@ -63,6 +67,8 @@ def _share(reduction: str, size: int) -> float:
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    if not len(samples):
+        raise ValueError("the mean of a loss or a metric wants one sample at least; got none")
     with no_grad():
         return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
 
@@ -119,18 +125,22 @@ def fit(
 
     Ctrl-C ends the training and keeps what was learned.
     """
+    if held_out is not None and not len(held_out):
+        raise ValueError("held_out wants one sample at least; got none")
     history = History()
     bar = _bar(epochs, progress)
     try:
         for _ in bar:
             samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
-            history.loss.append(mean_loss)
+            row = {"loss": mean_loss}
             if metric is not None:
-                history.metric.append(evaluate(metric, samples))
+                row["metric"] = evaluate(metric, samples)
             if held_out is not None:
-                history.held_out_loss.append(evaluate(loss, held_out))
+                row["held_out_loss"] = evaluate(loss, held_out)
                 if metric is not None:
-                    history.held_out_metric.append(evaluate(metric, held_out))
+                    row["held_out_metric"] = evaluate(metric, held_out)
+            for name, number in row.items():  # at once, so that Ctrl-C leaves lists of one length
+                getattr(history, name).append(number)
             if hasattr(bar, "set_postfix_str"):
                 bar.set_postfix_str(history.summary())
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
@@ -174,11 +184,10 @@ def _bar(epochs: int, progress: bool) -> Any:
     if not progress:
         return range(epochs)
     try:
-        from tqdm.auto import notebook_tqdm, tqdm
-        from tqdm.std import tqdm as terminal_tqdm
+        from tqdm.asyncio import tqdm as terminal_tqdm
+        from tqdm.auto import tqdm  # that one in a terminal, another in a notebook
     except ImportError:  # an extra: import micrograd stays light
         return range(epochs)
-    in_notebook = notebook_tqdm is not terminal_tqdm
-    # None is silence where the output is no terminal, a file say; a notebook's output never is one.
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"  # fits 80 columns
-    return tqdm(range(epochs), bar_format=layout, disable=False if in_notebook else None)
+    # None is silence where the output is no terminal, a file say; a notebook's output never is one.
+    return tqdm(range(epochs), bar_format=layout, disable=None if tqdm is terminal_tqdm else False)
