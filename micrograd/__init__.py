@@ -8,7 +8,9 @@ from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
 from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad, pick
+from micrograd.explain import explain
 from micrograd.ops import primitive
+from micrograd.page import step_through
 from micrograd.tape import jit
 from micrograd.train import accumulate, evaluate, fit
 
@@ -19,6 +21,7 @@ __all__ = [
     "dot",
     "draw",
     "evaluate",
+    "explain",
     "fit",
     "gradcheck",
     "gradients",
@@ -31,4 +34,5 @@ __all__ = [
     "optim",
     "pick",
     "primitive",
+    "step_through",
 ]

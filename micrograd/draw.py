@@ -59,7 +59,12 @@ class _Box(NamedTuple):
 
 
 def draw(
-    root: Value, expand: bool = False, rankdir: str = "LR", derivatives: bool = False, max_nodes: int = 500
+    root: Value,
+    expand: bool = False,
+    rankdir: str = "LR",
+    derivatives: bool = False,
+    max_nodes: int = 500,
+    stacked: bool = False,
 ) -> Picture:
     """The graph that ``root`` was computed by, as a ``graphviz.Digraph`` that shows itself in a notebook.
 
@@ -72,6 +77,7 @@ def draw(
         rankdir: where the edges lead: "LR" is left to right, "TB" top to bottom; also "RL" and "BT".
         derivatives: write on each edge from an operand the local derivative, as it was when the graph was recorded.
         max_nodes: the most Values to draw; ValueError if there are more.
+        stacked: put a Value's data and grad below its label instead of beside it, for a picture less wide.
 
     The picture's methods ``pipe``, ``render`` and ``view`` raise ``micrograd.render.RenderError`` where there is no
     Graphviz, with the command that installs one.
@@ -89,7 +95,7 @@ def draw(
         raise ValueError(
             f"{count} Values are too many for a picture of at most {max_nodes}; {advice}, or raise max_nodes"
         )
-    return _picture(_boxes(graph, expand), rankdir, derivatives)
+    return _picture(_boxes(graph, expand), rankdir, derivatives, stacked)
 
 
 def _boxes(graph: list[Value], expand: bool) -> list[_Box]:
@@ -124,7 +130,7 @@ def _chop(operands: list[tuple[int, float]], grad: float, boxes: list[_Box]) -> 
     return last.symbol, last.operands
 
 
-def _picture(boxes: list[_Box], rankdir: str, derivatives: bool) -> Picture:
+def _picture(boxes: list[_Box], rankdir: str, derivatives: bool, stacked: bool) -> Picture:
     # graphviz takes twice as long to import as the rest of micrograd, which many programs never draw with
     from graphviz import nohtml  # noqa: PLC0415
 
@@ -143,7 +149,7 @@ def _picture(boxes: list[_Box], rankdir: str, derivatives: bool) -> Picture:
         edge_attr={"fontname": FONT, "fontsize": "10", "fontcolor": GRADIENT, "arrowsize": "0.6"},
     )
     for i, box in enumerate(boxes):
-        picture.node(f"v{i}", _table(box))
+        picture.node(f"v{i}", _table(box, stacked))
         if not box.operands:
             continue
         symbol = nohtml(box.symbol.translate(_PLAIN))
@@ -159,16 +165,16 @@ def _digits(x: float) -> str:
     return f"{x + 0.0:.4g}"  # + 0.0 makes 0 of -0
 
 
-def _table(box: _Box) -> str:
+def _table(box: _Box, stacked: bool) -> str:
     cells = [
         f'<FONT COLOR="{DATA}">data {_digits(box.data)}</FONT>',
         f'<FONT COLOR="{GRADIENT}">grad {_digits(box.grad)}</FONT>',
     ]
     if box.label:
         cells.insert(0, box.label.translate(_MARKUP))
-    row = "<VR/>".join([f"<TD>{cell}</TD>" for cell in cells])
+    row = ("</TR><HR/><TR>" if stacked else "<VR/>").join([f"<TD>{cell}</TD>" for cell in cells])
     return (
-        '<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4"'
+        f'<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{2 if stacked else 4}"'
         f' BGCOLOR="{ROLES[box.role]}"><TR>{row}</TR></TABLE>>'
     )
 
