@@ -63,9 +63,17 @@ class Module:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
         seen: set[Value] = set()
         for name, value in _walk(self, ""):
-            if value not in seen:
+            if isinstance(value, Value) and value not in seen:
                 seen.add(value)
                 yield name, value
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """The module itself as "", and each one below it once, after those that hold it (``layers.0.neurons.3``)."""
+        seen: set[int] = set()
+        for name, module in _walk(self, ""):
+            if isinstance(module, Module) and id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
 
     def parameters(self) -> list[Value]:
         """The parameters in order. One without a label is given its name as label, for messages and pictures."""
@@ -136,12 +144,13 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(names)[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
 
 
-def _walk(thing: Any, path: str) -> Iterator[tuple[str, Value]]:
+def _walk(thing: Any, path: str) -> Iterator[tuple[str, Value | Module]]:
     if isinstance(thing, Value):
         if thing.role == "parameter":
             yield path, thing
         return
     if isinstance(thing, Module):
+        yield path, thing
         children: Iterable[tuple[Any, Any]] = vars(thing).items()
     elif isinstance(thing, dict):
         children = thing.items()
