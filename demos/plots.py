@@ -29,9 +29,13 @@ mpl.rcParams.update(
 )
 
 
-def figure(columns: int, width: float = 6.0, height: float = 4.8):
-    """A figure with a row of axes, sizes in inches each."""
-    return plt.subplots(1, columns, figsize=(width * columns, height), squeeze=False)
+# For several curves: blue, orange, green, black; apart in lightness too, and each with a line of its own.
+STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
+
+
+def figure(columns: int, rows: int = 1, width: float = 6.0, height: float = 4.8):
+    """A figure with rows of axes, sizes in inches each."""
+    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
 
 
 def save(fig, path: Path) -> Path:
@@ -50,6 +54,34 @@ def loss_curve(ax, history, title: str) -> None:
         ax.plot(epochs, history.held_out_loss, color=GRADIENT, linestyle="--", label="held out")
     ax.set(title=title, xlabel="epoch", ylabel="mean loss", ylim=(0, None))
     ax.legend()
+
+
+def curves(ax, named: dict, title: str, xlabel: str, ylabel: str, **settings) -> None:
+    """Curves by name, each as (xs, ys); ``settings`` of the axes, e.g. ``yscale="log"``."""
+    for (name, (xs, ys)), (color, line) in zip(named.items(), STYLES):
+        ax.plot(xs, ys, color=color, linestyle=line, label=name)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    ax.legend()
+
+
+def second_scale(ax, factor: float, label: str) -> None:
+    """A scale on top of the axes: that below, times ``factor``."""
+    top = ax.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
+    top.set_xlabel(label)
+
+
+def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label: str, **settings) -> None:
+    """A curve of medians in the band where most of the numbers are."""
+    ax.fill_between(xs, low, high, color=GRADIENT, alpha=0.22, label=label)
+    ax.plot(xs, middle, color=GRADIENT, marker="o", label="median")
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    ax.legend()
+
+
+def ticks(ax, xs, names=None) -> None:
+    """Ticks at ``xs`` and nowhere else, with their numbers or names."""
+    ax.set_xticks(xs, names or [f"{x:g}" for x in xs])
+    ax.minorticks_off()
 
 
 def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> None:
