@@ -84,6 +84,11 @@ def ticks(ax, xs, names=None) -> None:
     ax.minorticks_off()
 
 
+def blank(ax) -> None:
+    """Leave these axes out."""
+    ax.set_axis_off()
+
+
 def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> None:
     """Regions where ``score(x)`` is positive and negative in the plane, and the samples (x, y), y = ±1, on them."""
     points = np.array([x for x, _ in samples])
