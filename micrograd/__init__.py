@@ -8,7 +8,9 @@ from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
 from micrograd.draw import draw
 from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
+from micrograd.explain import explain
 from micrograd.ops import primitive
+from micrograd.page import step_through
 from micrograd.train import accumulate, evaluate, fit
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "dot",
     "draw",
     "evaluate",
+    "explain",
     "fit",
     "gradcheck",
     "gradients",
@@ -28,4 +31,5 @@ __all__ = [
     "ops",
     "optim",
     "primitive",
+    "step_through",
 ]

@@ -7,6 +7,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 
@@ -20,7 +21,9 @@ def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
 
 def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple[list[Any], list[Any]]:
     """Shuffle by ``seed``; returns samples to train on and samples held out, a share (float) or a number (int)."""
-    count = held_out if isinstance(held_out, int) else round(held_out * len(samples))
+    whole = isinstance(held_out, Integral)
+    share = held_out / len(samples) if whole else held_out
+    count = int(held_out) if whole else round(share * len(samples)) if 0 < share < 1 else 0
     if not 0 < count < len(samples):
         raise ValueError(f"of {len(samples)} samples, 1 to {len(samples) - 1} can be held out; got {held_out}")
     order = list(range(len(samples)))
@@ -49,7 +52,7 @@ class DataLoader:
     ) -> None:
         if not len(samples):
             raise ValueError("a loader wants one sample at least; got none")
-        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 1):
             raise ValueError(f"batch_size is a whole number from 1, or None for all samples; got {batch_size!r}")
         if drop_last and batch_size is not None and batch_size > len(samples):
             raise ValueError(f"drop_last leaves no batch: {len(samples)} samples, batch_size {batch_size}")

@@ -142,7 +142,6 @@ class Value(Copyable):
     __mul__, __rmul__ = _binary(ops.mul), _reflected(ops.mul)
     __truediv__, __rtruediv__ = _binary(ops.div), _reflected(ops.div)
     _pow, __rpow__ = _binary(ops.pow), _reflected(ops.pow)
-    maximum, minimum = _binary(ops.maximum), _binary(ops.minimum)
 
     __neg__, __abs__ = _unary(ops.neg), _unary(ops.absolute)
     exp, expm1, log, log1p = _unary(ops.exp), _unary(ops.expm1), _unary(ops.log), _unary(ops.log1p)
@@ -160,6 +159,12 @@ class Value(Copyable):
             return self._pow(exponent)
         number(exponent)
         return record(ops.power(exponent if isinstance(exponent, int) else float(exponent)), (self,), (self.data,))
+
+    def maximum(self, other: Any) -> "Value":
+        return apply(ops.maximum, (self, other))
+
+    def minimum(self, other: Any) -> "Value":
+        return apply(ops.minimum, (self, other))
 
     def __pos__(self) -> "Value":
         return self
@@ -182,10 +187,11 @@ class Value(Copyable):
         A second call adds the same again, since interior nodes start from zero. ``gradient`` is the derivative of some
         final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over a batch of B.
         """
+        gradient = number(gradient)
         order = topological_order(self)
         for node in order:
             node.grad = 0.0
-        self.grad += number(gradient)
+        self.grad += gradient
         for node in reversed(order):
             delta = node.grad
             if node.partials:
@@ -214,14 +220,19 @@ class Value(Copyable):
 
     @property
     def _backward(self) -> Callable[[], None]:
-        """The rule of a node made by hand; assign a function of no arguments that adds to the operands' ``grad``."""
-        if not hasattr(self, "_rule"):
-            raise ValueError(f"{self!r} was made by hand, so it has no derivatives; assign its _backward")
-        return self._rule
+        """What adds this node's share to the operands' ``grad``; a function assigned here takes its place."""
+        return self._rule if hasattr(self, "_rule") else self._push
 
     @_backward.setter
     def _backward(self, rule: Callable[[], None]) -> None:
         self._rule = rule
+        self.partials = ()
+
+    def _push(self) -> None:
+        if self.parents and not self.partials:
+            raise ValueError(f"{self!r} was made by hand, so it has no derivatives; assign its _backward")
+        for parent, slope in zip(self.parents, self.partials):
+            parent.grad += self.grad * slope
 
     # ---- copies and pickles: see graph.Copyable ----------------------------------------------------------------------
 
@@ -285,7 +296,10 @@ def _checked(data: Any, op: Primitive, parents: tuple[Value, ...]) -> float:
 def apply(op: Primitive, operands: Iterable[Any]) -> Value:
     """Record ``op`` on Values and numbers, listed flat."""
     parents = tuple([as_value(operand) for operand in operands])
-    return record(op, parents, op.group([p.data for p in parents]))
+    node = record(op, parents, op.group([p.data for p in parents]))
+    if len(node.partials) != len(parents) and _recording.get():
+        raise ValueError(f"{op.name} of {len(parents)} operands wants as many partials; its rule gave {node.partials}")
+    return node
 
 
 def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Value:
@@ -324,6 +338,10 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
     for node in reversed(topological_order(output)):
         if node not in sums:
             continue
+        if not node.partials:
+            raise ValueError(
+                f"{node!r} was made by hand: it has a _backward, but no partials to compute gradients with"
+            )
         slopes = _slopes(node) if create_graph else node.partials
         for parent, slope in zip(node.parents, slopes, strict=True):
             term = sums[node] * slope
@@ -335,6 +353,7 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
 
 def _slopes(node: Value) -> Sequence[Any]:
     slopes = node.op.partials(node, *node.op.group(node.parents))
-    if any(float(new) != old for new, old in zip(slopes, node.partials, strict=True)):
-        raise ValueError(f"the data of {node.op.name}'s operands was changed after the graph was recorded")
+    again = node.op.forward(*node.op.group([p.data for p in node.parents]))
+    if again != node.data or any(float(new) != old for new, old in zip(slopes, node.partials, strict=True)):
+        raise ValueError(f"the data of {node.op.name} or of its operands was changed after the graph was recorded")
     return slopes

@@ -6,6 +6,7 @@
 
 import operator
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 from micrograd.engine import Value, as_value, dot, logsumexp
@@ -13,7 +14,7 @@ from micrograd.engine import Value, as_value, dot, logsumexp
 
 def squared_error(prediction: Any, target: Any) -> Value:
     """Σ (pᵢ - tᵢ)², of a number and a number or of a list and a list of the same length."""
-    if not isinstance(prediction, Sequence) and not isinstance(target, Sequence):
+    if not hasattr(prediction, "__len__") and not hasattr(target, "__len__"):
         difference: Value = as_value(prediction) - target
         return difference**2
     try:
@@ -38,7 +39,7 @@ def binary_cross_entropy(logit: Value, label: float) -> Value:
 
     Written with log p = -softplus(-logit), which neither overflows nor loses digits.
     """
-    if not 0 <= label <= 1:
+    if not (isinstance(label, Real) and 0 <= label <= 1):
         raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {label!r}")
     logit = as_value(logit)
     if label in (0, 1):

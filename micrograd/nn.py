@@ -14,6 +14,7 @@ import math
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -61,25 +62,24 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
-        seen: set[Value] = set()
-        for name, value in _walk(self, ""):
-            if isinstance(value, Value) and value not in seen:
-                seen.add(value)
+        names: set[str] = set()
+        for name, value in _walk(self, "", set()):
+            if isinstance(value, Value):
+                if name in names:
+                    raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
+                names.add(name)
                 yield name, value
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """The module itself as "", and each one below it once, after those that hold it (``layers.0.neurons.3``)."""
-        seen: set[int] = set()
-        for name, module in _walk(self, ""):
-            if isinstance(module, Module) and id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
+        return ((name, module) for name, module in _walk(self, "", set()) if isinstance(module, Module))
 
     def parameters(self) -> list[Value]:
         """The parameters in order. One without a label is given its name as label, for messages and pictures."""
         found = []
         for name, parameter in self.named_parameters():
-            parameter.label = parameter.label or name
+            if not parameter.label or name.endswith(f".{parameter.label}"):  # its name in a part of this module
+                parameter.label = name
             found.append(parameter)
         return found
 
@@ -93,6 +93,8 @@ class Module:
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set the parameters from ``state``; names or numbers that do not fit raise, and then none is set."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"a state maps names to numbers; got {type(state).__name__}")
         own = dict(self.named_parameters())
         if own.keys() != state.keys():
             missing, unknown = list(own.keys() - state.keys()), list(state.keys() - own.keys())
@@ -100,7 +102,7 @@ class Module:
                 f"the state does not fit this model of {len(own)} parameters: "
                 f"missing {_some(missing)}; not in the model {_some(unknown)}"
             )
-        numbers = {name: number(state[name]) for name in own}
+        numbers = {name: _finite(name, state[name]) for name in own}
         for name, parameter in own.items():
             parameter.data = numbers[name]
 
@@ -108,7 +110,8 @@ class Module:
         """Write the parameters as JSON. The file appears whole or not at all."""
         path = Path(path)
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        content = {"format": _FORMAT, "parameters": self.state_dict()}
+        numbers = {name: _finite(name, data) for name, data in self.state_dict().items()}
+        content = {"format": _FORMAT, "parameters": numbers}
         try:
             with partial.open("w", encoding="utf-8") as file:
                 json.dump(content, file, indent=1, allow_nan=False)
@@ -124,15 +127,12 @@ class Module:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as cause:
+        except (ValueError, RecursionError) as cause:
             raise ValueError(f"{path} is not a whole JSON file: {cause}") from cause
         if not (isinstance(content, dict) and content.get("format") == _FORMAT):
             raise ValueError(f"{path} holds no parameters saved by micrograd: it lacks 'format': {_FORMAT!r}")
-        state = content.get("parameters")
-        if not isinstance(state, dict):
-            raise ValueError(f"{path}: 'parameters' is to map names to numbers; got {type(state).__name__}")
         try:
-            self.load_state_dict(state)
+            self.load_state_dict(content.get("parameters", {}))
         except (TypeError, ValueError) as cause:
             raise ValueError(f"{path}: {cause}") from cause
 
@@ -140,11 +140,25 @@ class Module:
 _FORMAT = "micrograd parameters 1"
 
 
+def _finite(name: str, data: Any) -> float:
+    try:
+        result = number(data)
+    except (TypeError, ValueError) as cause:
+        raise type(cause)(f"{name}: {cause}") from cause
+    if not math.isfinite(result):
+        raise ValueError(f"{name}: a finite number is wanted, got {result}")
+    return result
+
+
 def _some(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
+    return ", ".join(sorted(map(str, names))[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
 
 
-def _walk(thing: Any, path: str) -> Iterator[tuple[str, Value | Module]]:
+def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | Module]]:
+    if id(thing) in seen:  # shared, or on the way round a circle
+        return
+    if isinstance(thing, (Value, Module, dict, list, tuple)):
+        seen.add(id(thing))
     if isinstance(thing, Value):
         if thing.role == "parameter":
             yield path, thing
@@ -159,7 +173,7 @@ def _walk(thing: Any, path: str) -> Iterator[tuple[str, Value | Module]]:
     else:
         return
     for key, child in children:
-        yield from _walk(child, f"{path}.{key}" if path else f"{key}")
+        yield from _walk(child, f"{path}.{key}" if path else f"{key}", seen)
 
 
 def _alias(name: str) -> Any:
@@ -177,11 +191,13 @@ class Neuron(Module):
         self, nin: int, nonlin: bool = True, activation: str = "relu", init: str = "uniform", nout: int = 1
     ) -> None:
         draw = _named(INITIALISERS, init, "init")
+        _named(ACTIVATIONS, activation, "activation")
+        if nin < 1:
+            raise ValueError(f"a neuron wants one input at least; got {nin}")
         self.weights = [Value(draw(nin, nout)) for _ in range(nin)]
         self.bias = Value(0.0)
         self.nonlin = nonlin
-        self.activation = activation if nonlin else "linear"
-        self._activate: Callable[[Value], Value] = _named(ACTIVATIONS, self.activation, "activation")
+        self.activation = activation
 
     w, b = _alias("weights"), _alias("bias")  # the names in micrograd 0.1.0
 
@@ -189,10 +205,12 @@ class Neuron(Module):
         return dot(self.weights, inputs(x), self.bias)
 
     def __call__(self, x: Iterable[Any]) -> Value:
-        return self._activate(self.signal(x))
+        s = self.signal(x)
+        return ACTIVATIONS[self.activation](s) if self.nonlin else s
 
     def __repr__(self) -> str:
-        name = "ReLU" if self.activation == "relu" else self.activation.title().replace("_", "")
+        activation = self.activation if self.nonlin else "linear"
+        name = "ReLU" if activation == "relu" else activation.title().replace("_", "")
         return f"{name}Neuron({len(self.weights)})"
 
 
@@ -200,6 +218,8 @@ class Layer(Module):
     """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one."""
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        if nout < 1:
+            raise ValueError(f"a layer wants one neuron at least; got {nout}")
         self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
@@ -224,8 +244,10 @@ class MLP(Module):
     """
 
     def __init__(self, nin: int, nouts: list[int], activation: str = "relu", init: str = "uniform") -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(f"nouts is a list of the layers' widths; got {nouts!r}")
         sizes = [nin, *nouts]
-        if len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        if len(sizes) < 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
             raise ValueError(f"an MLP wants whole positive sizes and one layer at least; got {nin!r}, {nouts!r}")
         last = len(nouts) - 1
         self.layers = [

@@ -133,7 +133,7 @@ def _sigmoid(x: float) -> float:
 
 
 exp = primitive("exp", math.exp, lambda z, x: (z,))
-expm1 = primitive("expm1", math.expm1, lambda z, x: (z + 1,))
+expm1 = primitive("expm1", math.expm1, lambda z, x: (exp(x),))  # z + 1 would lose its digits
 log: Primitive = primitive("log", math.log, lambda z, x: (1 / x,))
 log1p = primitive("log1p", math.log1p, lambda z, x: (1 / (1 + x),))
 sqrt = primitive("sqrt", math.sqrt, lambda z, x: (0.5 / z,), "√")
@@ -155,16 +155,16 @@ absolute = primitive("abs", abs, lambda z, x: (1.0 * (x > 0) - 1.0 * (x < 0),), 
 
 # ---- functions of several numbers ------------------------------------------------------------------------------------
 
-# At a tie each operand gets half of the gradient, as in PyTorch.
+# At a tie each operand gets half of the gradient, as in PyTorch. With one operand nan the result is nan.
 maximum = primitive(
     "maximum",
-    lambda x, y: x if x >= y else y,
+    lambda x, y: x if x >= y or math.isnan(x) else y,
     lambda z, x, y: (0.5 * ((x > y) + (x >= y)), 0.5 * ((y > x) + (y >= x))),
     "max",
 )
 minimum = primitive(
     "minimum",
-    lambda x, y: x if x <= y else y,
+    lambda x, y: x if x <= y or math.isnan(x) else y,
     lambda z, x, y: (0.5 * ((x < y) + (x <= y)), 0.5 * ((y < x) + (y <= x))),
     "min",
 )

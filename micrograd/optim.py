@@ -13,9 +13,10 @@ nothing but arithmetic and so serves arrays of parameters as well.
 
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
-from micrograd.engine import Value
+from micrograd.engine import Value, number
 
 
 class Optimizer:
@@ -65,15 +66,23 @@ class Optimizer:
         self._require_finite("gradient", gradients)
         self.steps += 1
         try:
-            rows = [self.rule(p.data, g, *s) for p, g, *s in zip(self.parameters, gradients, *self.state)]
-            data, *state = (list(column) for column in zip(*rows))
+            rows: list[tuple[float, ...]] = []
+            try:
+                for parameter, g, *state in zip(self.parameters, gradients, *self.state):
+                    rows.append(self.rule(parameter.data, g, *state))
+            except ArithmeticError as cause:
+                name = self.names[len(rows)]
+                raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
+            data, *columns = (list(column) for column in zip(*rows))
             self._require_finite("new value", data)
-        except (ArithmeticError, ValueError):
+            for column in columns:
+                self._require_finite("new state", column)
+        except BaseException:
             self.steps -= 1
             raise
-        self.state = state
-        for parameter, number in zip(self.parameters, data):
-            parameter.data = number
+        self.state = columns
+        for parameter, new in zip(self.parameters, data):
+            parameter.data = new
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -81,20 +90,26 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """What a later run needs to go on: learning rate, number of steps, state."""
-        return {"lr": self.lr, "steps": self.steps, "state": [list(column) for column in self.state]}
+        state = [list(column) for column in self.state]
+        return {"kind": type(self).__name__, "lr": self.lr, "steps": self.steps, "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from ``state_dict()`` of the same kind of optimizer on as many parameters; else ValueError."""
+        if saved.keys() != self.state_dict().keys():
+            raise ValueError(f"the state of an optimizer has {', '.join(self.state_dict())}; got {', '.join(saved)}")
         shape = [len(column) for column in saved["state"]]
-        if shape != [len(self.parameters)] * len(self.state):
-            raise ValueError(f"this optimizer keeps {len(self.state)} × {len(self.parameters)} numbers; got {shape}")
-        self.lr, self.steps = saved["lr"], saved["steps"]
-        self.state = [list(column) for column in saved["state"]]
+        if shape != [len(self.parameters)] * len(self.state) or saved["kind"] != type(self).__name__:
+            raise ValueError(
+                f"this {type(self).__name__} keeps {len(self.state)} × {len(self.parameters)} numbers; "
+                f"got {shape} of {saved['kind']}"
+            )
+        state = [[number(x) for x in column] for column in saved["state"]]
+        self.lr, self.steps, self.state = _within("lr", saved["lr"], 0), saved["steps"], state
 
     def _require_finite(self, what: str, numbers: Sequence[float]) -> None:
-        for name, number in zip(self.names, numbers):
-            if not math.isfinite(number):
-                raise ValueError(f"the {what} of {name} is {number}; no parameter was changed")
+        for name, x in zip(self.names, numbers):
+            if not math.isfinite(x):
+                raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")
 
 
 class SGD(Optimizer):
@@ -167,6 +182,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, state=2)
+        if len(betas) != 2:
+            raise ValueError(f"betas are two numbers; got {betas!r}")
         self.betas = _within("betas[0]", betas[0], 0, 1), _within("betas[1]", betas[1], 0, 1)
         self.eps = _within("eps", eps, 0)
         self.weight_decay = _within("weight_decay", weight_decay, 0)
@@ -232,12 +249,21 @@ class Schedule:
         self.steps += 1
         self.optimizer.lr = self.lr(self.steps)
 
+    def state_dict(self) -> dict[str, float]:
+        """What a later run needs to go on, beside the optimizer's state."""
+        return {"base": self.base, "steps": self.steps}
+
+    def load_state_dict(self, saved: dict[str, float]) -> None:
+        """Go on from ``state_dict()`` of a schedule made with the same arguments."""
+        self.base, self.steps = saved["base"], int(saved["steps"])
+        self.optimizer.lr = self.lr(self.steps)
+
 
 class StepLR(Schedule):
     """Times ``gamma`` after every ``step_size`` updates."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = int(_within("step_size", step_size, 1)), gamma
+        self.step_size, self.gamma = _whole("step_size", step_size), _within("gamma", gamma, 0)
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
@@ -248,7 +274,7 @@ class CosineLR(Schedule):
     """Half a cosine wave from the base rate down to ``eta_min`` over ``t_max`` updates (Loshchilov & Hutter 2017)."""
 
     def __init__(self, optimizer: Optimizer, t_max: int, eta_min: float = 0.0) -> None:
-        self.t_max, self.eta_min = int(_within("t_max", t_max, 1)), eta_min
+        self.t_max, self.eta_min = _whole("t_max", t_max), _within("eta_min", eta_min, 0)
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
@@ -264,10 +290,17 @@ class WarmupLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, updates: int, start: float = 0.1, then: Schedule | None = None) -> None:
-        self.updates, self.start, self.then = int(_within("updates", updates, 1)), _within("start", start, 0), then
+        self.updates, self.start, self.then = _whole("updates", updates), _within("start", start, 0), then
         if then is not None:
+            if then.optimizer is not optimizer:
+                raise ValueError("the schedule to follow the warm-up is of another optimizer")
             optimizer.lr = then.base
         super().__init__(optimizer)
+
+    def load_state_dict(self, saved: dict[str, float]) -> None:
+        if self.then is not None:
+            self.then.base = saved["base"]
+        super().load_state_dict(saved)
 
     def lr(self, t: int) -> float:
         if t < self.updates:
@@ -275,7 +308,13 @@ class WarmupLR(Schedule):
         return self.base if self.then is None else self.then.lr(t - self.updates)
 
 
-def _within(name: str, number: float, low: float, below: float = math.inf) -> float:
-    if not low <= number < below:
-        raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {number!r}")
-    return number
+def _within(name: str, x: float, low: float, below: float = math.inf) -> float:
+    if not (isinstance(x, Real) and low <= x < below):
+        raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {x!r}")
+    return x
+
+
+def _whole(name: str, count: int) -> int:
+    if not (isinstance(count, Integral) and count >= 1):
+        raise ValueError(f"{name} is to be a whole number from 1; got {count!r}")
+    return int(count)

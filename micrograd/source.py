@@ -122,7 +122,7 @@ def _table(box: Box) -> str:
     cells = [f'{start}<FONT COLOR="{c}">{t}</FONT></TD>' if c else f"{start}{t}</TD>" for t, c in zip(texts, colours)]
     rows = "</TR><HR/><TR>".join(cells) if box.stacked else "<VR/>".join(cells)
     return (
-        '<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4"'
+        f'<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{2 if box.stacked else 4}"'
         f' BGCOLOR="{ROLES[box.role]}"><TR>{rows}</TR></TABLE>>'
     )
 

@@ -40,12 +40,16 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     for k, sample in enumerate(samples):
         try:
             error = call(loss, sample)
-        except ValueError as cause:
-            raise ValueError(f"sample {k} of the batch: {cause}") from cause
+        except (TypeError, ValueError) as cause:
+            kind = TypeError if isinstance(cause, TypeError) else ValueError
+            raise kind(f"sample {k} of the batch: {cause}") from cause
         if not isinstance(error, Value):
             raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        if error.role == "constant":
+            raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
         error.backward(share)
         total += error.data
+        del error  # and its graph, before the next is built
     return total * share
 
 
@@ -63,6 +67,8 @@ def _share(reduction: str, size: int) -> float:
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    if not len(samples):
+        raise ValueError("the mean of a loss or a metric wants one sample at least; got none")
     with no_grad():
         return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
 
@@ -81,9 +87,11 @@ class History:
     held_out_metric: list[float] = field(default_factory=list)
     interrupted: bool = False
 
-    def last(self) -> dict[str, float]:
-        """The newest number of each list."""
-        return {name: column[-1] for name, column in vars(self).items() if isinstance(column, list) and column}
+    def summary(self) -> str:
+        """The last epoch in a line, short enough for a terminal: on the training samples / on held-out samples."""
+        rows = {"loss": (self.loss, self.held_out_loss), "metric": (self.metric, self.held_out_metric)}
+        shown = {name: " / ".join(f"{column[-1]:.4g}" for column in row if column) for name, row in rows.items()}
+        return ", ".join(f"{name} {numbers}" for name, numbers in shown.items() if numbers)
 
 
 def fit(
@@ -113,24 +121,28 @@ def fit(
         schedule: of the learning rate; steps after every update.
         max_norm: gradients are clipped to this norm.
         callbacks: called with the history after each epoch; a true answer ends the training.
-        progress: show a bar, in terminals and notebooks, if tqdm is installed.
+        progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
 
     Ctrl-C ends the training and keeps what was learned.
     """
+    if held_out is not None and not len(held_out):
+        raise ValueError("held_out wants one sample at least; got none")
     history = History()
     bar = _bar(epochs, progress)
     try:
         for _ in bar:
             samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
-            history.loss.append(mean_loss)
+            row = {"loss": mean_loss}
             if metric is not None:
-                history.metric.append(evaluate(metric, samples))
+                row["metric"] = evaluate(metric, samples)
             if held_out is not None:
-                history.held_out_loss.append(evaluate(loss, held_out))
+                row["held_out_loss"] = evaluate(loss, held_out)
                 if metric is not None:
-                    history.held_out_metric.append(evaluate(metric, held_out))
-            if hasattr(bar, "set_postfix"):
-                bar.set_postfix({name: f"{number:.4g}" for name, number in history.last().items()})
+                    row["held_out_metric"] = evaluate(metric, held_out)
+            for name, number in row.items():  # at once, so that Ctrl-C leaves lists of one length
+                getattr(history, name).append(number)
+            if hasattr(bar, "set_postfix_str"):
+                bar.set_postfix_str(history.summary())
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                 break
     except KeyboardInterrupt:
@@ -172,10 +184,10 @@ def _bar(epochs: int, progress: bool) -> Any:
     if not progress:
         return range(epochs)
     try:
-        from tqdm.auto import notebook_tqdm, tqdm
-        from tqdm.std import tqdm as terminal_tqdm
+        from tqdm.asyncio import tqdm as terminal_tqdm
+        from tqdm.auto import tqdm  # that one in a terminal, another in a notebook
     except ImportError:  # an extra: import micrograd stays light
         return range(epochs)
-    in_notebook = notebook_tqdm is not terminal_tqdm
+    layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"  # fits 80 columns
     # None is silence where the output is no terminal, a file say; a notebook's output never is one.
-    return tqdm(range(epochs), unit="epoch", disable=False if in_notebook else None)
+    return tqdm(range(epochs), bar_format=layout, disable=None if tqdm is terminal_tqdm else False)

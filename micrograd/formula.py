@@ -1,0 +1,158 @@
+"""Name the nodes of a graph and write its operations as formulas, for the pages and texts that explain it.
+
+>>> from micrograd.graph import nodes
+>>> a = Value(3.0, label="a")
+>>> e = a * Value(-2.0, label="b")
+>>> called = names([nodes(e)])
+>>> write(e.op, [called[p] for p in e.parents]), write(e.op, [digits(p.data) for p in e.parents])
+('a·b', '3 · (−2)')
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from micrograd import ops
+from micrograd.engine import Value
+from micrograd.ops import Primitive
+
+LONGEST = 60  # characters of a label; more would push everything else off the page
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789-()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁽⁾")
+_PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾", "01234567890123456789()")
+# What HTML cannot hold or nobody can see becomes a character that one can see.
+VISIBLE = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"),
+    0x7F: "\u2421",
+}
+_UNIT = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:weights\.(\d+)|bias)")  # a parameter of an nn.MLP
+_GREEK = {"α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "σ": "sigma"}
+
+
+def digits(x: float) -> str:
+    """Four significant digits, as in pictures, with a minus that is seen, and that a screen reader says."""
+    return f"{x + 0.0:.4g}".replace("-", "−")  # + 0.0 makes 0 of -0
+
+
+def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
+    """A name for each node of the graphs (lists as of ``graph.nodes``), the same for a node that they share.
+
+    It is the label, if there is one; a parameter of an ``nn.MLP`` gets the lecture's symbol instead of its path, w₂₁⁽¹⁾
+    for the weight from input 2 to unit 1 of layer 1, and so do the signal s and the output x of its units. Constants
+    go by their number; what else has no label is counted: x input, w and b parameters, s a ``dot``, z another result,
+    and e the last.
+    """
+    called: dict[Value, str] = {}
+    taken = {str(node.label) for graph in graphs for node in graph}
+    units: dict[Value, str] = {}  # indices of the unit whose signal s a node is
+    shared: Counter[str] = Counter()  # parameters are counted through all graphs, the rest in each
+
+    def count(letter: str, counter: Counter[str]) -> str:
+        while True:
+            counter[letter] += 1
+            name = f"{letter}{counter[letter]}".translate(SUBSCRIPTS)
+            if name not in taken:
+                return name
+
+    for graph in graphs:
+        biases = {node.parents[-1] for node in graph if node.op is ops.dot and len(node.parents) % 2}
+        own: Counter[str] = Counter()
+        for node in graph:
+            if node in called:
+                continue
+            unit = _indices(str(node.parents[-1].label)) if node.op is ops.dot and node.parents else None
+            if unit:
+                units[node] = unit[-1]
+            if node.label:
+                called[node] = _symbol(str(node.label))
+            elif node is graph[-1] and node.parents and "e" not in taken:
+                called[node] = "e"
+            elif unit:
+                called[node] = f"s{unit[-1]}"
+            elif len(node.parents) == 1 and node.parents[0] in units:
+                called[node] = f"x{units[node.parents[0]]}"
+            elif node.parents:
+                called[node] = count("s" if node.op is ops.dot else "z", own)
+            elif node.role == "constant":
+                called[node] = digits(node.data)
+            elif node.role == "input":
+                called[node] = count("x", own)
+            else:
+                called[node] = count("b" if node in biases else "w", shared)
+    return called
+
+
+def _indices(label: str) -> tuple[str, str] | None:
+    """The indices of a parameter of an ``nn.MLP``, with those of its unit, from the parameter's path."""
+    match = _UNIT.fullmatch(label)
+    if match is None:
+        return None
+    layer, unit, weight = (int(text) + 1 if text else 0 for text in match.groups())
+    above = f"({layer})".translate(_SUPERSCRIPTS)
+    comma = "," if max(unit, weight) > 9 else ""
+    pair = f"{weight}{comma}{unit}" if weight else f"{unit}"
+    return f"{pair}".translate(SUBSCRIPTS) + above, f"{unit}".translate(SUBSCRIPTS) + above
+
+
+def _symbol(label: str) -> str:
+    indices = _indices(label)
+    if indices:
+        return ("b" if label.endswith("bias") else "w") + indices[0]
+    seen = label.translate(VISIBLE)
+    return seen if len(seen) <= LONGEST else seen[: LONGEST - 1] + "…"
+
+
+def write(op: Primitive, operands: Sequence[str]) -> str:
+    """The operation as a formula of its operands, which are names or numbers as written by ``digits``."""
+    rest = [f"({text})" if text.startswith("−") else text for text in operands]
+    first = operands[0]  # needs no parentheses where it opens a sum or a product
+    times = " · " if any([re.search(r"[0-9)]$", text) for text in rest]) else "·"  # w₁·x₁, but 0.5 · (−2)
+    if op is ops.dot:
+        n = len(operands) // 2
+        opening = [first, *rest[1:n]]
+        products = [f"{w}{times}{x}" for w, x in zip(opening, rest[n:])]
+        return " + ".join([*products, *rest[2 * n :]])
+    infix = {ops.add: " + ", ops.sub: " − ", ops.mul: times, ops.div: " / "}.get(op)
+    if infix:
+        return infix.join([first, *rest[1:]])
+    if op is ops.neg:
+        return f"−{rest[0]}"
+    if op.name == "power" and op.constant is not None:
+        whole = float(op.constant).is_integer()
+        return rest[0] + (f"{op.constant:.0f}".translate(_SUPERSCRIPTS) if whole else f"^{digits(op.constant)}")
+    if op is ops.pow:
+        return f"{rest[0]}^{rest[1]}"
+    if op is ops.absolute:
+        return f"|{first}|"
+    if op is ops.logsumexp:
+        return f"log({' + '.join([f'exp({text})' for text in operands])})"
+    return f"{op.symbol}({', '.join(operands)})"
+
+
+def latex(name: str) -> str:
+    r"""A name or number in LaTeX's mathematics: indices as such, words upright, nothing of it a command.
+
+    >>> print(latex("w₂₁⁽¹⁾"), latex("x1"), latex("−0.5"), latex("50% {a}"))
+    w_{21}^{(1)} x_{1} -0.5 \text{50\% \{a\}}
+    """
+    number = re.fullmatch(r"(−?[\d.]+|−?inf)(?:e([+−]\d+))?", name)
+    if number:
+        mantissa, exponent = number.groups()
+        text = mantissa.replace("−", "-").replace("inf", r"\infty")
+        return text + (rf" \cdot 10^{{{int(exponent.replace('−', '-'))}}}" if exponent else "")
+    symbol = re.fullmatch(r"([A-Za-zαβδηθλμσ])(?:_?(\d+)|([₀-₉,]+))?(⁽[⁰¹²³⁴-⁹]+⁾)?", name)
+    if symbol:
+        letter, plain, below, above = symbol.groups()
+        index = plain or (below or "").translate(_PLAIN)
+        return (
+            (f"\\{_GREEK[letter]}" if letter in _GREEK else letter)
+            + (f"_{{{index}}}" if index else "")
+            + (f"^{{{above.translate(_PLAIN)}}}" if above else "")
+        )
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    escaped = "".join([special.get(c) or (f"\\{c}" if c in "&%$#_{}" else c) for c in name])
+    return rf"\text{{{escaped}}}"

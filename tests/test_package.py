@@ -1,0 +1,96 @@
+"""What holds of the package as a whole: what it loads, what it shows, and which file may use which."""
+
+import ast
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import micrograd
+
+PACKAGE = Path(micrograd.__file__).parent
+ROOT = Path(__file__).parent.parent
+MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")}
+
+# What each file uses of the package; with it comes what that file uses. A new file gets a row.
+USES = {
+    "graph": [],
+    "ops": [],
+    "engine": ["graph", "ops"],
+    "nn": ["engine"],
+    "losses": ["engine"],
+    "optim": ["engine"],
+    "data": [],
+    "train": ["engine", "optim", "data"],
+    "kernels": ["ops"],
+    "tape": ["engine", "kernels"],
+    "check": ["engine"],
+    "palette": [],
+    "render": [],
+    "draw": ["engine", "palette", "render"],
+    "page": ["draw", "train"],
+}
+
+
+def reach(name):
+    """The files that ``name`` uses, directly or not."""
+    return set(USES[name]).union(*map(reach, USES[name]))
+
+
+def imported(tree):
+    """The dotted names that a file imports, within functions too; ``from micrograd import ops`` is micrograd.ops."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            assert node.names[0].name != "*", "names are imported by name"
+            yield node.module
+            if node.module == "micrograd":
+                yield from (f"micrograd.{alias.name}" for alias in node.names)
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+
+
+def test_importing_it_loads_nothing_heavy():
+    code = "import sys; before = set(sys.modules); import micrograd; print(*set(sys.modules) - before)"
+    roots = {name.partition(".")[0] for name in run(code).split()}
+    assert "micrograd" in roots
+    assert roots <= sys.stdlib_module_names | {"micrograd", "graphviz"}
+
+
+def test_importing_it_prints_nothing_and_draws_no_random_number():
+    assert run("import random; s = random.getstate(); import micrograd; print(s == random.getstate())") == "True\n"
+
+
+@pytest.mark.parametrize("name", micrograd.__all__)
+def test_public_names_exist_and_are_documented(name):
+    assert getattr(micrograd, name).__doc__
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_file_says_what_it_is_for(name):
+    assert ast.get_docstring(MODULES[name])
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"__init__"}))
+def test_imports_run_downward_only(name):
+    ours = {module.split(".")[1] for module in imported(MODULES[name]) if module.startswith("micrograd.")}
+    assert ours & MODULES.keys() <= reach(name)
+
+
+def test_the_core_knows_no_third_party():
+    for name in ("graph", "ops", "engine", "nn", "losses", "optim", "data", "check"):
+        roots = {module.partition(".")[0] for module in imported(MODULES[name])}
+        assert roots <= sys.stdlib_module_names | {"micrograd"}, name
+
+
+def test_type_information_is_packaged():
+    assert (PACKAGE / "py.typed").is_file()
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert setup["options.package_data"]["micrograd"] == "py.typed"
