@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A parser with --seed and --out, to which a demo adds its own options."""
+def parser(description: str, seed: bool = True) -> argparse.ArgumentParser:
+    """A parser with --out and, unless nothing is drawn by lot, --seed, to which a demo adds its own options."""
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--seed", type=int, default=0, help="of whatever is drawn by lot (default: %(default)s)")
+    if seed:
+        result.add_argument("--seed", type=int, default=0, help="of whatever is drawn by lot (default: %(default)s)")
     result.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="for pictures (default: out)")
     return result
 
