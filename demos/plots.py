@@ -1,5 +1,6 @@
 """The plots that demos share, so that they look alike: loss curves and decision boundaries."""
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,6 +9,7 @@ mpl.use("Agg")  # demos write files; no window is needed
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from micrograd import no_grad
 from micrograd.palette import DATA, GRADIENT
@@ -29,6 +31,7 @@ mpl.rcParams.update(
 )
 
 
+DIVERGING = LinearSegmentedColormap.from_list("gradient", [DATA, "#FFFFFF", GRADIENT])  # negative, 0, positive
 # For several curves: blue, orange, green, black; apart in lightness too, and each with a line of its own.
 STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
 
@@ -44,6 +47,14 @@ def save(fig, path: Path) -> Path:
     fig.savefig(path)
     plt.close(fig)
     return path
+
+
+def image(fig) -> bytes:
+    """The figure as PNG, for a page; it is let go of."""
+    file = io.BytesIO()
+    fig.savefig(file)
+    plt.close(fig)
+    return file.getvalue()
 
 
 def loss_curve(ax, history, title: str) -> None:
@@ -89,20 +100,45 @@ def blank(ax) -> None:
     ax.set_axis_off()
 
 
-def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> None:
+def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chosen: int | None = None) -> None:
     """Regions where ``score(x)`` is positive and negative in the plane, and the samples (x, y), y = ±1, on them."""
     points = np.array([x for x, _ in samples])
-    labels = np.array([y for _, y in samples])
     low, high = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
     xs, ys = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     with no_grad():
         scores = np.array([[float(score([x, y])) for x in xs.tolist()] for y in ys.tolist()])
     ax.contourf(xs, ys, scores, levels=[-np.inf, 0, np.inf], colors=[GRADIENT, DATA], alpha=0.22)
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
+    scatter(ax, samples, chosen)
+    ax.set(title=title, xlabel="x₁", ylabel="x₂")
+
+
+def scatter(ax, samples, chosen: int | None = None) -> None:
+    """The samples (x, y) in the plane, y = ±1; a ring around the one that is chosen."""
     for label, color, marker in ((-1, GRADIENT, "s"), (1, DATA, "o")):
-        of_class = points[labels == label]
+        of_class = np.array([x for x, y in samples if y == label]).reshape(-1, 2)
         ax.scatter(
             *of_class.T, c=color, marker=marker, s=34, edgecolors="white", linewidths=0.7, label=f"y = {label:+d}"
         )
-    ax.set(title=title, xlabel="x₁", ylabel="x₂")
+    if chosen is not None:
+        ax.scatter(*samples[chosen][0], s=260, facecolors="none", edgecolors=INK, linewidths=2)
     ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+
+
+def gradients(ax, columns, groups, title: str) -> None:
+    """A table in colours: a row for each parameter, a column for each sample's share of its gradient, and their sum.
+
+    ``groups`` of neighbouring rows are (name, number of rows).
+    """
+    table = np.array([*columns, np.sum(columns, axis=0)]).T
+    most = np.abs(table).max() or 1.0
+    picture = ax.imshow(table, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+    ax.axvline(len(columns) - 0.5, color=INK)
+    ends = np.cumsum([rows for _, rows in groups]) - 0.5
+    for end in ends[:-1]:
+        ax.axhline(end, color=INK, linewidth=0.4)
+    ax.set_yticks(ends - [rows / 2 for _, rows in groups], [name for name, _ in groups], fontsize=10)
+    ax.set_xticks([*{0, len(columns) - 1}, len(columns)], [*map(str, {1, len(columns)}), "Σ"])
+    ax.tick_params(length=0)
+    ax.set(title=title, xlabel="samples of the batch, and their sum")
+    ax.figure.colorbar(picture, ax=ax)
