@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from reprlib import repr as brief
+from reprlib import Repr
 from typing import Any
 
 from micrograd.engine import Value, is_recording
@@ -30,6 +30,8 @@ from micrograd.steps import Recorder, Step
 from micrograd.train import call
 
 REDUCTIONS = ("mean", "sum")
+BRIEF = Repr()  # of a sample: as much as a line has room for
+BRIEF.maxstring = BRIEF.maxother = 60
 
 
 class Page:
@@ -108,7 +110,7 @@ def step_through(
             f"{len(parameters)} parameters are too many for a table of at most {max_nodes}; take a smaller net,"
             ' or give the leaves that are no parameters another role, Value(x, role="input"); or raise max_nodes'
         )
-    described = None if samples is None else [brief(sample).translate(VISIBLE) for sample in samples]
+    described = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
     return Page(_html(Recorder(graphs, parameters, optimizer, described), reduction))
 
 

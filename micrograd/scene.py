@@ -50,7 +50,7 @@ def _picture(run: Recorder, group: list[int]) -> str:
         twin.grad = _room(longest, f"v{i}.grad")
         twin.partials = [_room(longest, f"o{i}.{j}") for j in range(len(node.partials))]
     picture = draw(roomy[graph[-1]], derivatives=True, max_nodes=len(graph), stacked=True)
-    picture.graph_attr.update(label="", ranksep="0.12", nodesep="0.1")
+    picture.graph_attr.update(label="", ranksep="0.12", nodesep="0.18")
     roles = {f"v{i}": role_in(node, graph) for i, node in enumerate(graph)}
     return _interactive(picture.pipe("svg", encoding="utf-8"), roles)
 

@@ -184,10 +184,7 @@ class Recorder:
         else:
             product = f"δ·{self.names[node.parents[j + n if j < n else j - n]]}"
         numbers = write(ops.mul, [digits(delta), digits(slope)])
-        line = f"{self.names[p]}.grad += {product} = {numbers} = {digits(delta * slope)}"
-        if p.grad == delta * slope:  # the first that came
-            return line
-        return f"{line}; now {digits(p.grad)}"
+        return f"{self.names[p]}.grad += {product} = {numbers} = {digits(delta * slope)}"
 
     # ---- the batch as a whole: once with the sum, once with the mean -------------------------------------------------
 

@@ -30,7 +30,11 @@ USES = {
     "palette": [],
     "render": [],
     "draw": ["engine", "palette", "render"],
-    "page": ["draw", "train"],
+    "formula": ["engine"],
+    "explain": ["formula"],
+    "steps": ["formula", "optim"],
+    "scene": ["draw", "steps"],
+    "page": ["scene", "train"],
 }
 
 
@@ -89,8 +93,8 @@ def test_the_core_knows_no_third_party():
         assert roots <= sys.stdlib_module_names | {"micrograd"}, name
 
 
-def test_type_information_is_packaged():
+def test_type_information_and_templates_are_packaged():
     assert (PACKAGE / "py.typed").is_file()
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    assert setup["options.package_data"]["micrograd"] == "py.typed"
+    assert setup["options.package_data"]["micrograd"].split() == ["py.typed", "templates/*"]
