@@ -130,7 +130,8 @@ def gradients(ax, columns, groups, title: str) -> None:
 
     ``groups`` of neighbouring rows are (name, number of rows).
     """
-    table = np.array([*columns, np.sum(columns, axis=0)]).T
+    wide = 1 + len(columns) // 8  # the sum stays visible beside many samples
+    table = np.array([*columns, *[np.sum(columns, axis=0)] * wide]).T
     most = np.abs(table).max() or 1.0
     picture = ax.imshow(table, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
     ax.axvline(len(columns) - 0.5, color=INK)
@@ -138,7 +139,7 @@ def gradients(ax, columns, groups, title: str) -> None:
     for end in ends[:-1]:
         ax.axhline(end, color=INK, linewidth=0.4)
     ax.set_yticks(ends - [rows / 2 for _, rows in groups], [name for name, _ in groups], fontsize=10)
-    ax.set_xticks([*{0, len(columns) - 1}, len(columns)], [*map(str, {1, len(columns)}), "Σ"])
+    ax.set_xticks([(len(columns) - 1) / 2, len(columns) + (wide - 1) / 2], [f"samples: {len(columns)}", "Σ"])
     ax.tick_params(length=0)
-    ax.set(title=title, xlabel="samples of the batch, and their sum")
+    ax.set(title=title)
     ax.figure.colorbar(picture, ax=ax)
