@@ -84,6 +84,8 @@ def _slope(f: Callable[[float], float], x: float, where: str) -> tuple[float, fl
         best, bound = slope, rounding
     if math.isnan(best):
         raise GradientError(f"{where}: the function is not defined on both sides, so there is no slope to compare with")
+    if bound > 1e-2 * max(1.0, abs(best)):
+        raise GradientError(f"{where}: rounding hides the slope, {best:.3g} ± {bound:.3g}; nothing can be compared")
     return best, bound
 
 

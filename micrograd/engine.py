@@ -172,6 +172,12 @@ class Value(Copyable):
     def __float__(self) -> float:
         return self.data
 
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.data, digits)
+
     def __bool__(self) -> bool:
         return self.data != 0.0
 
@@ -267,7 +273,7 @@ def _by_hand(symbol: str) -> Primitive:
 def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -> Value:
     """The node for ``op`` on ``parents``, whose data are ``operands``, grouped as the rules of ``op`` take them.
 
-    Raises ValueError, naming the operation and its operands, where it or its derivative is undefined or overflows.
+    Raises ValueError, naming the operation and its operands, where it is undefined or overflows, or has no derivative.
     """
     try:
         data = op.forward(*operands)

@@ -111,7 +111,8 @@ sub = primitive("sub", lambda x, y: x - y, lambda z, x, y: (1.0, -1.0), "−")
 mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
 div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
 # math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
-pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), z * log(x)), "**")
+# The slope by the exponent is z·log x, whose limit at x = 0 is 0 for y > 0; elsewhere log refuses x ≤ 0.
+pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), z * log(x) if x or not y > 0 else 0.0), "**")
 
 
 @lru_cache(maxsize=1024, typed=True)

@@ -150,7 +150,7 @@ class Recorder:
         own[root] = 1.0
         writes = {f"v{i}.grad": digits(node.grad) for i, node in enumerate(graph)}
         e = self.names[root]
-        line = f"∂{e}/∂{e} = 1: the backward pass begins at {e}, with 0 at all that was computed on the way."
+        line = f"∂{e}/∂{e} = 1. The backward pass begins at {e}; the gradients of all results before it start from 0."
         self._add("seed", [line], {**writes, **grads([root])}, k, place[root])
         for node in reversed(results):
             i, delta = place[node], node.grad

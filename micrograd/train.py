@@ -30,6 +30,10 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
     of the samples before it have been added then.
     """
+    if isinstance(batch, tuple) and not all(isinstance(sample, tuple) for sample in batch):
+        raise TypeError(
+            f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
+        )
     samples = list(batch)
     if not samples:
         raise ValueError("a batch wants one sample at least; got none")

@@ -121,6 +121,11 @@ def test_an_edge_of_the_domain_is_said_to_be_one():
         gradcheck(lambda x: x**1.5, [0.0])
 
 
+def test_a_slope_lost_in_rounding_is_not_passed():
+    with pytest.raises(GradientError, match="rounding hides the slope"):
+        gradcheck(lambda x: 1e20 + x, [1.0])
+
+
 def test_second_derivatives():
     assert gradcheck(lambda x, y: gradients(x**3 * y, x, create_graph=True), [2.0, 5.0])
 

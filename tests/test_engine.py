@@ -392,6 +392,14 @@ def test_promise_12_powers_abs_max_min(build, number, slopes):
     assert (out.data, a.grad, b.grad) == pytest.approx((number, *slopes), rel=1e-14)
 
 
+def test_promise_12_zero_to_a_value():
+    x, y = Value(0.0), Value(2.0)
+    (x**y).backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+    with pytest.raises(ValueError, match=r"pow\(0\.0, 0\.0\)"):  # by the exponent, 0ʸ jumps there
+        Value(0.0) ** Value(0.0)
+
+
 # ---- 13, 14: clear errors --------------------------------------------------------------------------------------------
 
 
@@ -514,7 +522,8 @@ def test_equality_and_hash_are_of_identity():
 
 def test_as_a_plain_number():
     v = Value(-2.5)
-    assert (float(v), bool(v), bool(Value(0))) == (-2.5, True, False)
+    assert (float(v), int(v), round(v), bool(v), bool(Value(0))) == (-2.5, -2, -2, True, False)
+    assert round(Value(1.234), 1) == 1.2
     assert (f"{v:.3f}", f"{v:+08.2f}", f"{v}", str(v)) == ("-2.500", "-0002.50", repr(v), repr(v))
     assert math.exp(Value(0)) == 1.0
 

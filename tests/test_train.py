@@ -343,3 +343,10 @@ def test_training_goes_without_tqdm(line, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)  # importing it now raises ImportError
     assert bar_of(line, monkeypatch, Terminal()) == ""
     assert line.optimizer.steps == 6
+
+
+def test_a_sample_in_the_place_of_a_batch(line):
+    with pytest.raises(TypeError, match="a batch is a list of samples; got a sample"):
+        accumulate(line.loss, SAMPLES[0])
+    with pytest.raises(TypeError, match="fit wants batches: see DataLoader"):
+        fit(line.loss, SAMPLES, line.optimizer, progress=False)
