@@ -6,8 +6,8 @@
     python demos/moons.py --reduction sum         the sum of gradients; the learning rate absorbs the factor
 
 Every sample of a batch runs forward and backward through a loss graph of its own, and adds its gradient into the same
-parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, and the
-loss graph of one sample on a net small enough to read.
+parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, the
+network on the sample that it finds hardest, neuron by neuron, and the whole loss graph of a net small enough to read.
 """
 
 import argparse
@@ -81,6 +81,10 @@ def train(chosen: argparse.Namespace) -> None:
     plots.loss_curve(axes[0, 0], history, f"Hinge loss, batches of {size}")
     plots.decision_boundary(axes[0, 1], model, held_out, f"Held-out samples: {accuracies[1]:.1%} right")
     print("wrote", plots.save(fig, chosen.out / "moons.png"))
+    hardest = max(held_out, key=lambda sample: evaluate(loss, [sample]))
+    error = loss(*hardest)
+    error.backward()
+    options.write(draw(error, model=model), chosen.out / "network.svg")
 
 
 def one_sample(path: Path) -> None:

@@ -137,7 +137,7 @@ def _(clock, lr, play, reduction, run, size, step):
 
 @app.cell
 def _(run):
-    _fig, _axes = plots.figure(1, width=4.4, height=3.4)
+    _fig, _axes = plots.figure(1, width=4.4, height=2.8)
     plots.scatter(_axes[0, 0], run.samples)
     _axes[0, 0].set(title="Choose a sample: drag over it")
     chooser = mo.ui.matplotlib(_axes[0, 0], debounce=True)
@@ -210,7 +210,9 @@ def _(
     )
     _x, _y = run.samples[chosen]
     _title = mo.md(f"**The loss graph of sample {chosen}**, x = ({_x[0]:.2f}, {_x[1]:.2f}), y = {_y:+d}")
-    mo.vstack([_controls, trouble, overview, _title, sample_graph])
+    # What is being computed anew would turn pale, once a second while it plays.
+    _steady = mo.Html("<style>.marimo-output-stale { filter: none !important; opacity: 1 !important; }</style>")
+    mo.vstack([_controls, trouble, overview, _title, sample_graph, _steady])
 
 
 if __name__ == "__main__":

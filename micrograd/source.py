@@ -91,7 +91,7 @@ def _network(boxes: list[Box]) -> dict[str, str]:
     if all(box.symbol is not None for box in boxes):
         return {}
     widest = max(Counter([box.frame for box in boxes if box.frame]).values(), default=1)
-    return {**NETWORK, "ranksep": f"{0.5 + widest / 20:.2f}"}  # room for the lines to fan out
+    return {**NETWORK, "ranksep": f"{0.4 + widest / 25:.2f}"}  # room for the lines to fan out
 
 
 def _in_order(frame: Picture, units: list[int]) -> None:

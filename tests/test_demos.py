@@ -58,6 +58,7 @@ def test_moons_draws(moons):
     assert (out / "moons.png").read_bytes().startswith(PNG)
     texts = set(ElementTree.parse(out / "one_sample.svg").getroot().itertext())
     assert {"e", "s1 layer 2", "w21 layer 1", "dot", "tanh"} <= texts
+    assert {f"neurons.{i}" for i in range(16)} <= svg_texts(out / "network.svg")
 
 
 @pytest.mark.parametrize("options", [["--batch-size", "all"], ["--batch-size", "1"], ["--reduction", "sum"]])
