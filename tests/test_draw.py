@@ -99,6 +99,15 @@ def test_numbers_have_four_significant_digits(number, shown):
     assert f"data {shown}<" in draw(Value(number)).source
 
 
+@pytest.mark.usefixtures("renderer")
+def test_stacked_boxes_show_the_same_in_less_width():
+    a = Value(3.0, label="a")
+    beside, below = draw(a * a), draw(a * a, stacked=True)
+    assert texts(below) == texts(beside)
+    beside, below = (ElementTree.fromstring(picture.pipe("svg")).get("viewBox").split() for picture in (beside, below))
+    assert float(below[2]) < 0.7 * float(beside[2])
+
+
 def test_edges_carry_the_local_derivatives_of_the_time_of_recording():
     a, b = Value(2.0), Value(-3.0)
     loss = a * b + a**2

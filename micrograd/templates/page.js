@@ -9,6 +9,7 @@ const { steps, pictures } = JSON.parse(byId("data").textContent);
 const svgs = all("#graph svg");
 const places = all("[data-place]");
 const wholes = svgs.map((svg) => svg.getAttribute("viewBox").split(" ").map(Number));
+const LETTERS = 12; // the height of the graph's letters, in its own units
 const ARROWS = { forward: "forward →", seed: "seed ←", backward: "← backward" };
 
 let at = 0;
@@ -78,7 +79,7 @@ function mark(svg, step) {
   return boxes;
 }
 
-// Show the whole graph; or half of it each way, around what is at work, and more if that is larger.
+// Show the whole graph; or, larger and with letters of 14 pixels if there is room, what is at work and its surroundings.
 function frame(svg, boxes) {
   const whole = wholes[svgs.indexOf(svg)];
   if (!zoomed || !boxes.length) return svg.setAttribute("viewBox", whole.join(" "));
@@ -87,8 +88,9 @@ function frame(svg, boxes) {
   const top = Math.min(...rects.map((r) => r.y));
   const right = Math.max(...rects.map((r) => r.x + r.width));
   const bottom = Math.max(...rects.map((r) => r.y + r.height));
-  const width = Math.max(right - left + 24, whole[2] / 2);
-  const height = Math.max(bottom - top + 24, whole[3] / 2);
+  const pane = byId("graph");
+  const width = Math.max(right - left + 24, Math.min((pane.clientWidth * LETTERS) / 14, whole[2] / 1.6));
+  const height = Math.max(bottom - top + 24, Math.min((pane.clientHeight * LETTERS) / 14, whole[3] / 1.6));
   const within = (start, from, to) => Math.max(from, Math.min(start, to));
   const x = within((left + right - width) / 2, whole[0], whole[0] + whole[2] - width);
   const y = within((top + bottom - height) / 2, whole[1], whole[1] + whole[3] - height);
@@ -184,5 +186,5 @@ document.addEventListener("keydown", (event) => {
 
 byId("slider").max = steps.length - 1;
 show(0);
-// Where the whole graph would be too small to read, begin zoomed in. Its letters are 12 units high.
-zoom(svgs[pictures[0]].getScreenCTM().a * 12 < 9);
+// Where the whole graph is too small to read, begin zoomed in.
+zoom(svgs[pictures[0]].getScreenCTM().a * LETTERS < 9);
