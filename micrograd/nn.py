@@ -64,10 +64,15 @@ class Module:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
         names: set[str] = set()
         for name, value in _walk(self, "", set()):
-            if name in names:
-                raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
-            names.add(name)
-            yield name, value
+            if isinstance(value, Value):
+                if name in names:
+                    raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
+                names.add(name)
+                yield name, value
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """The module itself as "", and each one below it once, after those that hold it (``layers.0.neurons.3``)."""
+        return ((name, module) for name, module in _walk(self, "", set()) if isinstance(module, Module))
 
     def parameters(self) -> list[Value]:
         """The parameters in order. One without a label is given its name as label, for messages and pictures."""
@@ -149,7 +154,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(map(str, names))[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
 
 
-def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value]]:
+def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | Module]]:
     if id(thing) in seen:  # shared, or on the way round a circle
         return
     if isinstance(thing, (Value, Module, dict, list, tuple)):
@@ -159,6 +164,7 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value]]:
             yield path, thing
         return
     if isinstance(thing, Module):
+        yield path, thing
         children: Iterable[tuple[Any, Any]] = vars(thing).items()
     elif isinstance(thing, dict):
         children = thing.items()
