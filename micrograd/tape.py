@@ -27,6 +27,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from micrograd.data import call
 from micrograd.engine import Value, as_value, is_recording, recording
 from micrograd.graph import nodes
 from micrograd.instructions import Tape
@@ -50,11 +51,6 @@ def jit(function: Callable[..., Any]) -> "Recorded":
             leaf Values that it uses are parameters, shared by all samples; numbers that it meets are constants.
     """
     return Recorded(function)
-
-
-def call(function: Callable[..., Any], sample: Any) -> Any:
-    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
-    return function(*sample) if isinstance(sample, tuple) else function(sample)
 
 
 class Recorded:

@@ -13,9 +13,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from micrograd.data import call
 from micrograd.engine import Value, is_recording, no_grad
 from micrograd.optim import Optimizer, Schedule, clip_grad_norm
-from micrograd.tape import Recorded, call
+from micrograd.tape import Recorded
 
 if TYPE_CHECKING:
     from micrograd.trainer import ArrayTrainer

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from typing import Any
 
+from micrograd.data import call
 from micrograd.engine import Value, gradients
 from micrograd.graph import nodes
-from micrograd.tape import call, plain_leaves
+from micrograd.tape import plain_leaves
 
 CHUNK = 16  # samples
 

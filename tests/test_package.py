@@ -29,8 +29,8 @@ USES = {
     "kernels": ["instructions", "vector"],
     "loops": ["kernels"],
     "replay": ["loops"],
-    "tape": ["lower", "replay"],
-    "trainer": ["tape", "optim", "data"],
+    "tape": ["lower", "replay", "data"],
+    "trainer": ["tape", "optim"],
     "workers": ["tape"],
     "train": ["trainer", "workers"],
     "check": ["engine"],
@@ -43,7 +43,7 @@ USES = {
     "explain": ["formula"],
     "steps": ["formula", "optim"],
     "scene": ["draw", "steps"],
-    "page": ["scene", "train"],
+    "page": ["scene", "data"],
 }
 
 
