@@ -68,27 +68,27 @@ def misread(ax, cases, title: str) -> None:
     ax.set(title=title)
     ax.axis("off")
     for row, ((x, y), scores) in enumerate(cases):
-        bottom = 0.76 - 0.25 * row
-        digit = ax.inset_axes((0.0, bottom, 0.3, 0.22))
+        bottom = 0.77 - 0.26 * row
+        digit = ax.inset_axes((0.0, bottom, 0.3, 0.2))
         digit.imshow(np.reshape(x, (8, 8)), cmap="gray_r")
         digit.axis("off")
-        bars = ax.inset_axes((0.36, bottom + 0.05, 0.62, 0.15))
+        bars = ax.inset_axes((0.36, bottom, 0.62, 0.14))
         colors = [plots.DATA if c == y else plots.GRADIENT if c == scores.argmax() else "#bbbbbb" for c in range(10)]
         chances = np.exp(scores - scores.max())
         bars.bar(range(10), chances / chances.sum(), color=colors)
         bars.set(xticks=range(10), yticks=[], ylim=(0, 1))
-        bars.tick_params(labelsize=9, length=0)
-        digit.set_title(f"{y}, read as {scores.argmax()}", fontsize=10, pad=2)
+        bars.tick_params(labelsize=10, length=0)
+        bars.set_title(f"{y}, read as {scores.argmax()}", fontsize=12, pad=2)
 
 
 def first_layer(ax, model: nn.MLP) -> None:
-    """Each unit's weights as an image: blue where ink excites it, orange where it inhibits it."""
+    """Each unit's weights as an image: orange where ink excites it, blue where it inhibits it."""
     weights = np.array([[w.data for w in neuron.weights] for neuron in model.layers[0].neurons])
     tiles = np.full((8 * 9 - 1, 8 * 9 - 1), np.nan)
     for k, unit in enumerate(weights):
         row, column = 9 * (k // 8), 9 * (k % 8)
         tiles[row : row + 8, column : column + 8] = unit.reshape(8, 8) / np.abs(unit).max()
-    ax.imshow(tiles, cmap="PuOr", vmin=-1, vmax=1)
+    ax.imshow(tiles, cmap=plots.DIVERGING, vmin=-1, vmax=1)
     ax.set(title="Weights of the first layer's 64 units")
     ax.axis("off")
 
