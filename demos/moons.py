@@ -6,14 +6,15 @@
     python demos/moons.py --reduction sum         the sum of gradients; the learning rate absorbs the factor
 
 Every sample of a batch runs forward and backward through a loss graph of its own, and adds its gradient into the same
-parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, and the
-loss graph of one sample on a net small enough to read.
+parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, the
+network on the sample that it finds hardest, neuron by neuron, and the whole loss graph of a net small enough to read.
 """
 
 import argparse
 import random
 from pathlib import Path
 
+import options
 import plots
 from sklearn.datasets import make_moons
 
@@ -30,15 +31,13 @@ def batch_size(text: str) -> int | None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument(
         "--batch-size", type=batch_size, default="16", metavar="N|all", help="samples a batch (default: %(default)s)"
     )
     parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="default: %(default)s")
     parser.add_argument("--lr", type=float, help="learning rate (default: 0.3, divided by the batch size for a sum)")
     parser.add_argument("--epochs", type=int, default=80, help="times through the samples (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of data, weights and order (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="for pictures (default: out)")
     return parser.parse_args()
 
 
@@ -48,13 +47,13 @@ def moons(seed: int) -> tuple[list, list]:
     return data.split(data.pairs(xs, 2 * ys - 1), held_out=200, seed=seed)
 
 
-def train(options: argparse.Namespace) -> None:
-    training, held_out = moons(options.seed)
+def train(chosen: argparse.Namespace) -> None:
+    training, held_out = moons(chosen.seed)
     model = nn.MLP(2, [16, 16, 1], init="he")
-    batches = data.DataLoader(training, options.batch_size, shuffle=True, seed=options.seed)
-    lr = options.lr
+    batches = data.DataLoader(training, chosen.batch_size, shuffle=True, seed=chosen.seed)
+    lr = chosen.lr
     if lr is None:
-        lr = 0.3 if options.reduction == "mean" else 0.3 / batches.batch_size
+        lr = 0.3 if chosen.reduction == "mean" else 0.3 / batches.batch_size
     optimizer = optim.SGD(model.parameters(), lr)
 
     def loss(x, y):
@@ -68,9 +67,9 @@ def train(options: argparse.Namespace) -> None:
         loss,
         batches,
         optimizer,
-        options.epochs,
-        reduction=options.reduction,
-        schedule=optim.CosineLR(optimizer, options.epochs * len(batches)),
+        chosen.epochs,
+        reduction=chosen.reduction,
+        schedule=optim.CosineLR(optimizer, chosen.epochs * len(batches)),
         metric=correct,
         held_out=held_out,
     )
@@ -78,10 +77,14 @@ def train(options: argparse.Namespace) -> None:
     print("accuracy: {:.1%} on the training samples, {:.1%} on the held-out samples".format(*accuracies))
 
     fig, axes = plots.figure(2)
-    size = "all" if options.batch_size is None else options.batch_size
+    size = "all" if chosen.batch_size is None else chosen.batch_size
     plots.loss_curve(axes[0, 0], history, f"Hinge loss, batches of {size}")
     plots.decision_boundary(axes[0, 1], model, held_out, f"Held-out samples: {accuracies[1]:.1%} right")
-    print("wrote", plots.save(fig, options.out / "moons.png"))
+    print("wrote", plots.save(fig, chosen.out / "moons.png"))
+    hardest = max(held_out, key=lambda sample: evaluate(loss, [sample]))
+    error = loss(*hardest)
+    error.backward()
+    options.write(draw(error, model=model), chosen.out / "network.svg")
 
 
 def one_sample(path: Path) -> None:
@@ -100,8 +103,7 @@ def one_sample(path: Path) -> None:
     error = losses.squared_error(x[0], 1.0)
     error.label = "e"
     error.backward()  # now the gradient of a signal s is δ, and that of a weight δ·x
-    path.write_bytes(draw(error).pipe("svg"))
-    print("wrote", path)
+    options.write(draw(error), path)
 
 
 def name(symbol: str, values: list[Value], layer: int, unit: int | str = "") -> None:
@@ -110,7 +112,7 @@ def name(symbol: str, values: list[Value], layer: int, unit: int | str = "") -> 
 
 
 if __name__ == "__main__":
-    options = arguments()
-    random.seed(options.seed)
-    train(options)
-    one_sample(options.out / "one_sample.svg")
+    chosen = arguments()
+    random.seed(chosen.seed)
+    train(chosen)
+    one_sample(chosen.out / "one_sample.svg")

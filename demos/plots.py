@@ -1,5 +1,6 @@
 """The plots that demos share, so that they look alike: loss curves and decision boundaries."""
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,6 +9,7 @@ mpl.use("Agg")  # demos write files; no window is needed
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from micrograd import no_grad
 from micrograd.palette import DATA, GRADIENT
@@ -29,9 +31,14 @@ mpl.rcParams.update(
 )
 
 
-def figure(columns: int, width: float = 6.0, height: float = 4.8):
-    """A figure with a row of axes, sizes in inches each."""
-    return plt.subplots(1, columns, figsize=(width * columns, height), squeeze=False)
+DIVERGING = LinearSegmentedColormap.from_list("gradient", [DATA, "#FFFFFF", GRADIENT])  # negative, 0, positive
+# For several curves: blue, orange, green, black; apart in lightness too, and each with a line of its own.
+STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
+
+
+def figure(columns: int, rows: int = 1, width: float = 6.0, height: float = 4.8):
+    """A figure with rows of axes, sizes in inches each."""
+    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
 
 
 def save(fig, path: Path) -> Path:
@@ -40,6 +47,14 @@ def save(fig, path: Path) -> Path:
     fig.savefig(path)
     plt.close(fig)
     return path
+
+
+def image(fig) -> bytes:
+    """The figure as PNG, for a page; it is let go of."""
+    file = io.BytesIO()
+    fig.savefig(file)
+    plt.close(fig)
+    return file.getvalue()
 
 
 def loss_curve(ax, history, title: str) -> None:
@@ -52,20 +67,79 @@ def loss_curve(ax, history, title: str) -> None:
     ax.legend()
 
 
-def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> None:
+def curves(ax, named: dict, title: str, xlabel: str, ylabel: str, **settings) -> None:
+    """Curves by name, each as (xs, ys); ``settings`` of the axes, e.g. ``yscale="log"``."""
+    for (name, (xs, ys)), (color, line) in zip(named.items(), STYLES):
+        ax.plot(xs, ys, color=color, linestyle=line, label=name)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    ax.legend()
+
+
+def second_scale(ax, factor: float, label: str) -> None:
+    """A scale on top of the axes: that below, times ``factor``."""
+    top = ax.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
+    top.set_xlabel(label)
+
+
+def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label: str, **settings) -> None:
+    """A curve of medians in the band where most of the numbers are."""
+    ax.fill_between(xs, low, high, color=GRADIENT, alpha=0.22, label=label)
+    ax.plot(xs, middle, color=GRADIENT, marker="o", label="median")
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    ax.legend()
+
+
+def ticks(ax, xs, names=None) -> None:
+    """Ticks at ``xs`` and nowhere else, with their numbers or names."""
+    ax.set_xticks(xs, names or [f"{x:g}" for x in xs])
+    ax.minorticks_off()
+
+
+def blank(ax) -> None:
+    """Leave these axes out."""
+    ax.set_axis_off()
+
+
+def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chosen: int | None = None) -> None:
     """Regions where ``score(x)`` is positive and negative in the plane, and the samples (x, y), y = ±1, on them."""
     points = np.array([x for x, _ in samples])
-    labels = np.array([y for _, y in samples])
     low, high = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
     xs, ys = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     with no_grad():
         scores = np.array([[float(score([x, y])) for x in xs.tolist()] for y in ys.tolist()])
     ax.contourf(xs, ys, scores, levels=[-np.inf, 0, np.inf], colors=[GRADIENT, DATA], alpha=0.22)
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
+    scatter(ax, samples, chosen)
+    ax.set(title=title, xlabel="x₁", ylabel="x₂")
+
+
+def scatter(ax, samples, chosen: int | None = None) -> None:
+    """The samples (x, y) in the plane, y = ±1; a ring around the one that is chosen."""
     for label, color, marker in ((-1, GRADIENT, "s"), (1, DATA, "o")):
-        of_class = points[labels == label]
+        of_class = np.array([x for x, y in samples if y == label]).reshape(-1, 2)
         ax.scatter(
             *of_class.T, c=color, marker=marker, s=34, edgecolors="white", linewidths=0.7, label=f"y = {label:+d}"
         )
-    ax.set(title=title, xlabel="x₁", ylabel="x₂")
+    if chosen is not None:
+        ax.scatter(*samples[chosen][0], s=260, facecolors="none", edgecolors=INK, linewidths=2)
     ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+
+
+def gradients(ax, columns, groups, title: str) -> None:
+    """A table in colours: a row for each parameter, a column for each sample's share of its gradient, and their sum.
+
+    ``groups`` of neighbouring rows are (name, number of rows).
+    """
+    wide = 1 + len(columns) // 8  # the sum stays visible beside many samples
+    table = np.array([*columns, *[np.sum(columns, axis=0)] * wide]).T
+    most = np.abs(table).max() or 1.0
+    picture = ax.imshow(table, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+    ax.axvline(len(columns) - 0.5, color=INK)
+    ends = np.cumsum([rows for _, rows in groups]) - 0.5
+    for end in ends[:-1]:
+        ax.axhline(end, color=INK, linewidth=0.4)
+    ax.set_yticks(ends - [rows / 2 for _, rows in groups], [name for name, _ in groups], fontsize=10)
+    ax.set_xticks([(len(columns) - 1) / 2, len(columns) + (wide - 1) / 2], [f"samples: {len(columns)}", "Σ"])
+    ax.tick_params(length=0)
+    ax.set(title=title)
+    ax.figure.colorbar(picture, ax=ax)

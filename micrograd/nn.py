@@ -18,7 +18,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from micrograd.engine import Value, dot, number
+from micrograd.engine import Value, dot, number, pick
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -64,10 +64,15 @@ class Module:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
         names: set[str] = set()
         for name, value in _walk(self, "", set()):
-            if name in names:
-                raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
-            names.add(name)
-            yield name, value
+            if isinstance(value, Value):
+                if name in names:
+                    raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
+                names.add(name)
+                yield name, value
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """The module itself as "", and each one below it once, after those that hold it (``layers.0.neurons.3``)."""
+        return ((name, module) for name, module in _walk(self, "", set()) if isinstance(module, Module))
 
     def parameters(self) -> list[Value]:
         """The parameters in order. One without a label is given its name as label, for messages and pictures."""
@@ -149,7 +154,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(map(str, names))[:3]) + f" and {len(names) - 3} more" * (len(names) > 3) or "nothing"
 
 
-def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value]]:
+def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | Module]]:
     if id(thing) in seen:  # shared, or on the way round a circle
         return
     if isinstance(thing, (Value, Module, dict, list, tuple)):
@@ -159,6 +164,7 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value]]:
             yield path, thing
         return
     if isinstance(thing, Module):
+        yield path, thing
         children: Iterable[tuple[Any, Any]] = vars(thing).items()
     elif isinstance(thing, dict):
         children = thing.items()
@@ -206,6 +212,19 @@ class Neuron(Module):
         activation = self.activation if self.nonlin else "linear"
         name = "ReLU" if activation == "relu" else activation.title().replace("_", "")
         return f"{name}Neuron({len(self.weights)})"
+
+
+class Embedding(Module):
+    """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
+
+    def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
+        self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
+
+    def __call__(self, token: Any) -> list[Value]:
+        return [pick(column, token) for column in zip(*self.vectors)]
+
+    def __repr__(self) -> str:
+        return f"Embedding of {len(self.vectors)} tokens in {len(self.vectors[0])} numbers"
 
 
 class Layer(Module):

@@ -6,6 +6,7 @@ kinds of colour blindness, and so that black, ``DATA`` and ``GRADIENT`` text has
 
 DATA = "#00508C"  # blue
 GRADIENT = "#9A3B00"  # orange, darkened until it reads as text
+FRAME = "#8A8A8A"  # frames and edges around which the rest stands out
 
 ROLES = {
     "input": "#D5E8FA",

@@ -1,7 +1,10 @@
 """Each demo runs from start to end, in a quick setting, and leaves whole pictures."""
 
+import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +12,22 @@ import pytest
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def svg_texts(path):
+    return {text.replace("\xa0", " ") for text in ElementTree.parse(path).getroot().itertext()}
+
+
+def is_whole(path):
+    """A PNG that ends where it should, whose image data unpacks to something else than one colour."""
+    content = path.read_bytes()
+    width, height = struct.unpack(">II", content[16:24])
+    data, at = b"", 8
+    while at < len(content):
+        (size,) = struct.unpack(">I", content[at : at + 4])
+        kind, at = content[at + 4 : at + 8], at + 12 + size
+        data += content[at - 4 - size : at - 4] * (kind == b"IDAT")
+    return content.startswith(PNG) and kind == b"IEND" and len(set(zlib.decompress(data))) > 9 and width > height / 2
 
 
 def run(demo, *options, check=True):
@@ -39,6 +58,7 @@ def test_moons_draws(moons):
     assert (out / "moons.png").read_bytes().startswith(PNG)
     texts = set(ElementTree.parse(out / "one_sample.svg").getroot().itertext())
     assert {"e", "s1 layer 2", "w21 layer 1", "dot", "tanh"} <= texts
+    assert {f"neurons.{i}" for i in range(16)} <= svg_texts(out / "network.svg")
 
 
 @pytest.mark.parametrize("options", [["--batch-size", "all"], ["--batch-size", "1"], ["--reduction", "sum"]])
@@ -58,8 +78,102 @@ def test_sum_and_mean_are_the_same_training(tmp_path):
     assert lines[0] == lines[1]
 
 
+def test_expression(tmp_path):
+    printed = run("expression.py", "-a", "0.75", "-b", "-1.25", "--out", str(tmp_path)).stdout
+    assert "the sum over 3 paths" in printed
+    pairs = re.findall(r"[ab].grad = (\S+) +by hand (\S+)", printed)
+    assert len(pairs) == 2
+    assert all(graph == by_hand for graph, by_hand in pairs)
+    assert "central differences agree: True" in printed
+    assert {"a", "b", "e", "tanh", "**2"} <= svg_texts(tmp_path / "expression.svg")
+    assert "An expression" in (tmp_path / "expression.html").read_text(encoding="utf-8")
+
+
+def test_lecture_equals_the_graph(tmp_path):
+    printed = run("lecture.py", "--seed", "5", "--out", str(tmp_path)).stdout
+    count, difference = re.search(r"(\d+) numbers compared; the largest difference is (\S+)", printed).groups()
+    assert int(count) == 3 * (2 + 2 + 1) * 2 + (4 + 4 + 2)
+    assert float(difference) <= 1e-15
+    rows = re.findall(r"^ +[123] +[12](?: +\S+){2} +(\S+) +(\S+)$", printed, re.MULTILINE)
+    assert len(rows) == 3 * 5
+    assert all(lecture == graph for lecture, graph in rows)
+    assert len({graph for _, graph in rows}) == len(rows)
+    [delta] = {text for text in svg_texts(tmp_path / "lecture_network.svg") if text == f"δ {float(rows[0][1]):.4g}"}
+    assert f"grad {delta[2:]}" in svg_texts(tmp_path / "lecture_graph.svg")
+
+
+def test_batch_sizes(tmp_path):
+    printed = run("batch_sizes.py", "--epochs", "12", "--out", str(tmp_path)).stdout
+    updates = {size: int(n) for size, n in re.findall(r"^B = (1|16|N = 96) +(\d+) updates", printed, re.MULTILINE)}
+    assert updates == {"1": 96 * 12, "16": 6 * 12, "N = 96": 12}
+    angles = [float(angle) for angle in re.findall(r"point within +(\S+)°", printed)]
+    assert len(angles) == 8
+    assert angles == sorted(angles, reverse=True)
+    assert angles[-1] < 1e-4
+    apart = dict(re.findall(r"^sum against mean, (.*): weights up to (\S+) apart$", printed, re.MULTILINE))
+    assert float(apart.pop("SGD")) < 1e-12
+    assert len(apart) == 3
+    assert all(float(distance) > 1e-2 for distance in apart.values())
+    assert is_whole(tmp_path / "batch_sizes.png")
+    assert is_whole(tmp_path / "sum_and_mean.png")
+
+
+def test_wrong_ways_do_harm(tmp_path):
+    printed = run("wrong_ways.py", "--epochs", "25", "--out", str(tmp_path)).stdout
+    rows = re.findall(r"^(\S.*?)  +(\S+)° +(\S+) +(\S+)$", printed, re.MULTILINE)
+    numbers = {name: (float(angle), float(length), float(loss)) for name, angle, length, loss in rows}
+    right = numbers.pop("the right way")
+    assert right[:2] == (0, 1)
+    assert all(loss > 1.05 * right[2] for _, _, loss in numbers.values())
+    assert len(numbers) == 5
+    off = {name for name, (angle, _, _) in numbers.items() if angle > 5}
+    assert off == {"= for +=", "not in topological order", "mean δ times mean x"}
+    assert numbers["no zero_grad"][1] == 3  # what was there from two batches, and the third
+    assert numbers["p -= lr * p.grad"][:2] == (0, 1)
+    assert is_whole(tmp_path / "wrong_ways.png")
+
+
+def test_the_lesson_runs_and_shows_pictures_pages_and_plots():
+    import nbclient
+    import nbformat
+
+    lesson = nbformat.read(DEMOS / "lesson.ipynb", as_version=4)
+    code = [cell for cell in lesson.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code), "commit it without outputs"
+    nbclient.NotebookClient(lesson, timeout=300, resources={"metadata": {"path": str(DEMOS)}}).execute()
+    outputs = [output for cell in code for output in cell.outputs]
+    shown = [kind for output in outputs for kind in output.get("data", {}) if kind != "text/plain"]
+    assert shown.count("image/svg+xml") == 4
+    assert shown.count("text/html") == 2
+    assert shown.count("image/png") == 1
+    assert not any(output.get("name") == "stderr" for output in outputs)
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    rows = re.findall(r"δ · w = (\S+)   s.grad = (\S+)", printed)
+    assert len(rows) == 3
+    assert all(by_hand == graph for by_hand, graph in rows)
+
+
 def test_moons_says_what_a_wrong_option_is():
     answer = run("moons.py", "--batch-size", "0", check=False)
     assert answer.returncode == 2
     assert "whole number from 1, or all" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_digits_reads(tmp_path):
+    printed = run("digits.py", "--out", str(tmp_path)).stdout
+    (accuracy,) = (float(word[:-1]) for word in printed.split() if word.endswith("%"))
+    assert accuracy >= 96
+    assert (tmp_path / "digits.png").read_bytes().startswith(PNG)
+
+
+def test_names_learns():
+    printed = run("names.py", "--steps", "60", "--batch-size", "4").stdout
+    first, *_, last = (float(line.split("loss ")[1].split(":")[0]) for line in printed.split("\n") if "loss" in line)
+    assert last < first - 0.5
+
+
+def test_names_eager_and_replayed_are_the_same():
+    command = ["names.py", "--steps", "1", "--batch-size", "1"]
+    eager, replayed = (run(*command, *extra).stdout.split("loss")[1] for extra in ([], ["--eager"]))
+    assert eager == replayed

@@ -1,5 +1,6 @@
 import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from micrograd import Value, dot, draw, no_grad, palette, primitive, render
+from micrograd import Value, dot, draw, losses, nn, no_grad, palette, primitive, render
+from micrograd.graph import nodes
 from micrograd.ops import TABLE
 from micrograd.render import RenderError
 
@@ -192,6 +194,152 @@ def test_a_picture_of_what_is_not_a_graph_of_operations():
         assert "->" not in draw(Value(1.0) * 2).source
     by_hand = Value(3.0, (Value(1.0), Value(2.0)), "mine")
     assert edges(draw(by_hand, derivatives=True).source) == {"v0 -> o2": 1, "v1 -> o2": 1, "o2 -> v2": 1}
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+
+
+def network(*sizes, **options):
+    """An MLP, and a sample's loss graph after its backward pass."""
+    random.seed(1)
+    model = nn.MLP(sizes[0], list(sizes[1:]), **options)
+    out = model([random.uniform(-1, 1) for _ in range(sizes[0])])
+    loss = losses.cross_entropy(out, 1) if isinstance(out, list) else losses.squared_error(out, 1)
+    loss.backward()
+    return model, loss
+
+
+def cells(source):
+    """The texts of the boxes, by their names."""
+    return {
+        name: [text for text in re.findall(r">([^<>]+)<", table) if text != ">"]
+        for name, table in re.findall(r"^\t+(v\d+) \[label=<(.*)>\]", source, re.MULTILINE)
+    }
+
+
+def shown(name, s, x):
+    return [name, f"s {s.data:.4g}", f"δ {s.grad:.4g}", f"x {x.data:.4g}"]
+
+
+@pytest.mark.parametrize("activation", nn.ACTIVATIONS)
+def test_a_neuron_is_one_box_with_its_signal_delta_and_output(activation):
+    model, loss = network(2, 3, 1, activation=activation)
+    [out] = {node for node in nodes(loss) if model.layers[1].neurons[0].bias in node.parents}
+    hidden = out.parents[3:6]
+    signals = [next(n for n in nodes(loss) if neuron.bias in n.parents) for neuron in model.layers[0].neurons]
+    source = draw(loss, model=model).source
+    boxes = list(cells(source).values())
+    assert boxes[:4] == [
+        *[shown(f"neurons.{i}", s, x) for i, (s, x) in enumerate(zip(signals, hidden))],
+        shown("neurons.0", out, out),
+    ]
+    assert boxes[4:6] == [[f"data {x.data:.4g}", f"grad {x.grad:.4g}"] for x in signals[0].parents[2:4]]  # the inputs
+    assert len(boxes) == 6 + 3  # the target, the difference, its square
+    assert [title.strip() for title in re.findall(r'label="( layers.*)" style', source)] == [
+        "layers.0: 3 units, 9 parameters",
+        "layers.1: 1 unit, 4 parameters",
+    ]
+    joined = re.findall(r"(v\d):e -> (v\d):w", source)
+    assert sorted(joined) == sorted(
+        [*[(x, unit) for x in ("v4", "v5") for unit in ("v0", "v1", "v2")], *[(f"v{i}", "v3") for i in range(3)]]
+    )
+
+
+def test_a_module_of_ones_own_is_drawn_by_the_place_where_its_parameters_meet():
+    class Unit(nn.Module):
+        def __init__(self):
+            self.w = [Value(0.5), Value(-2.0)]
+            self.b = Value(0.25)
+
+        def __call__(self, x):
+            self.s = sum((w * x for w, x in zip(self.w, x)), self.b)
+            return 2 * self.s.sin() + 1
+
+    class Net(nn.Module):
+        def __init__(self):
+            self.parts = {"first": Unit(), "second": Unit()}
+
+        def __call__(self, x):
+            first = self.parts["first"](x)
+            return self.parts["second"]([first, first])
+
+    net = Net()
+    out = net([Value(1.0, role="input"), Value(2.0, role="input")])
+    loss = out**2 + 0.5 * losses.l2(net.parameters())
+    loss.backward()
+    first, second = (net.parts[name] for name in ("first", "second"))
+    boxes = cells(draw(loss, model=net).source)
+    assert boxes["v0"] == shown("parts.first", first.s, 2 * first.s.sin() + 1)
+    assert boxes["v1"] == shown("parts.second", second.s, second.s)
+    assert [boxes[name][0] for name in ("v2", "v3")] == ["data 1", "data 2"]
+    assert [f"data {out.data:.4g}", f"grad {out.grad:.4g}"] in boxes.values()  # after the last unit all is shown
+
+
+def test_a_neuron_used_twice_shows_the_range():
+    neuron = nn.Neuron(1, activation="tanh")
+    (neuron([1.0]) + neuron([2.0])).backward()
+    total = neuron([neuron([0.5])])
+    [box, *_] = cells(draw(total, model=neuron).source).values()
+    weight = neuron.w[0].data
+    low, high = sorted([0.5 * weight, math.tanh(0.5 * weight) * weight])
+    assert box[:3] == ["Neuron", "1 unit, 2 parameters", f"s {low:.4g} … {high:.4g}"]
+
+
+def test_wide_layers_and_many_inputs_are_one_box_each():
+    model, loss = network(20, 17, 3)
+    boxes = cells(draw(loss, model=model).source)
+    signals = [n for n in nodes(loss) if n.op.name == "dot"][:17]
+    low, high = min(s.data for s in signals), max(s.data for s in signals)
+    assert boxes["v0"][:1] == ["20 inputs"]
+    assert boxes["v4"][:3] == ["layers.0", "17 units, 357 parameters", f"s {low:.4g} … {high:.4g}"]
+    assert [boxes[f"v{i}"][0] for i in (1, 2, 3)] == ["neurons.0", "neurons.1", "neurons.2"]
+    assert len(boxes) == 7
+    assert len(cells(draw(loss, model=model, collapse="layers").source)) == 5
+    assert len(cells(draw(loss, model=model, collapse="neurons").source)) == 20 + 17 + 3 + 2
+
+
+def test_nothing_collapsed_is_the_whole_graph_with_framed_layers_and_named_parameters():
+    model, loss = network(2, 2, 1)
+    source = draw(loss, model=model, collapse="nothing", expand=True).source
+    assert len(cells(source)) == len(cells(draw(loss, expand=True).source))
+    assert edges(source) == edges(draw(loss, expand=True).source)
+    texts = [text for box in cells(source).values() for text in box]
+    assert {name for name, _ in model.named_parameters()} <= set(texts)
+    inside = re.findall(r"^\t\t([vo]\d+) ", source, re.MULTILINE)
+    values = [name for name in inside if name.startswith("v")]
+    assert len(values) == (6 + 2 * (3 + 1 + 1)) + (3 + 3 + 1)  # parameters, products and sums, the relus
+    assert not any(parameter.label for _, parameter in model.named_parameters())
+
+
+@pytest.mark.usefixtures("renderer")
+@pytest.mark.parametrize(("rankdir", "axis", "step"), [("LR", "y", 1), ("RL", "y", 1), ("TB", "x", 1), ("BT", "x", 1)])
+def test_neurons_stand_in_the_order_of_the_model(rankdir, axis, step):
+    model, loss = network(2, 16, 16, 1)
+    svg = ElementTree.fromstring(draw(loss, model=model, rankdir=rankdir).pipe("svg"))
+    at = {}
+    for element in svg.iter(f"{SVG}g"):
+        text = element.find(f".//{SVG}text")
+        if element.get("class") == "node" and text.text.startswith("neurons."):
+            at[int(element.findtext(f"{SVG}title")[1:])] = step * float(text.get(axis))
+    for layer in (range(16), range(16, 32)):
+        places = [at[i] for i in layer]
+        assert places == sorted(places)
+
+
+def test_what_cannot_be_collapsed_is_told():
+    model, loss = network(2, 2, 1)
+    with pytest.raises(ValueError, match=r"nothing, neurons, layers, and goes with model=; got 'neurons'"):
+        draw(loss, collapse="neurons")
+    with pytest.raises(ValueError, match="got 'all'"):
+        draw(loss, model=model, collapse="all")
+    with pytest.raises(ValueError, match="none of the model's parameters"):
+        draw(loss, model=nn.MLP(2, [2, 1]))
+    with pytest.raises(ValueError, match=r'no dot to expand; add collapse="nothing"'):
+        draw(loss, model=model, expand=True)
+    with pytest.raises(ValueError, match=r"8 Values .* at most 7; .* raise max_nodes"):
+        draw(loss, model=model, max_nodes=7)
+    with pytest.raises(ValueError, match="as one box with model="):
+        draw(loss, max_nodes=8)
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------

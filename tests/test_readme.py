@@ -27,8 +27,11 @@ def compare(example):
     assert example.parsed == example.namespace.pop("printed")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def blocks(language, section=""):
+    text = README.read_text(encoding="utf-8")
+    if section:
+        text = re.search(rf"^## {section}\n(.*?)^## ", text, re.DOTALL | re.MULTILINE).group(1)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 DOCUMENT = Sybil(
@@ -59,12 +62,26 @@ def test_every_block_is_run_and_every_output_compared():
 
 
 def test_two_commands_set_up_a_fresh_machine():
-    commands = [block.strip() for block in blocks("sh")]
-    assert [command.count("\n") for command in commands] == [0, 0]
-    assert [command.split("&&")[-1].strip() for command in commands] == [
-        ".venv/bin/python demos/moons.py",
-        ".venv/bin/python -m pytest",
-    ]
+    assert last_parts("Set up") == [".venv/bin/python demos/moons.py", ".venv/bin/python -m pytest"]
+
+
+def test_one_command_starts_the_playground():
+    assert last_parts("Playground") == [".venv/bin/marimo run demos/playground.py"]
+    assert len(blocks("sh")) == 3
+
+
+def last_parts(section):
+    commands = [block.strip() for block in blocks("sh", section)]
+    assert all("\n" not in command for command in commands)
+    return [command.split("&&")[-1].strip() for command in commands]
+
+
+def test_every_demo_is_linked_with_its_question():
+    lessons = README.read_text(encoding="utf-8").split("\n## Lessons\n")[1].split("\n## ")[0]
+    linked = re.findall(r"^\| \[(\S+)\]\(demos/(\S+)\) \| .*\?.* \|$", lessons, re.MULTILINE)
+    demos = {path.name for path in (README.parent / "demos").iterdir() if path.suffix in {".py", ".ipynb"}}
+    assert {name for name, _ in linked} == demos - {"options.py", "plots.py"}
+    assert all(name == path for name, path in linked)
 
 
 def test_every_operation_is_named():
