@@ -229,8 +229,11 @@ def test_zoom_shows_what_is_at_work(at_batch):
     inside = """const pane = document.getElementById("graph").getBoundingClientRect();
         return [...document.querySelectorAll("#graph .node.at")].map((e) => e.getBoundingClientRect()).map((r) =>
             Math.min(r.left - pane.left, pane.right - r.right, r.top - pane.top, pane.bottom - r.bottom) > -1)"""
-    for step in range(2, 30):
-        slide(at_batch, step)
-        boxes = at_batch.execute_script(inside)
-        assert boxes
-        assert all(boxes), step
+    for size in ((1280, 720), (900, 480), (400, 800)):
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        at_batch.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        for step in range(2, 30):
+            slide(at_batch, step)
+            boxes = at_batch.execute_script(inside)
+            assert boxes
+            assert all(boxes), (size, step)

@@ -94,6 +94,14 @@ def test_the_edges_of_a_twin_are_those_of_its_operands(browser, tmp_path):
     assert texts(browser, "[data-place^=o1]") == ["0.25", "−0.25"]
 
 
+def test_local_derivatives_stand_on_their_edges(browser, tmp_path):
+    a, b = Value(4.0, label="a"), Value(3.0, label="b")
+    show(browser, step_through((a * b) / a), tmp_path)  # the first operand of the last operation comes after the second
+    slide(browser, 999)
+    slopes = [texts(browser, f"[data-from=v{i}][data-to=o3] text") for i in (2, 0)]
+    assert slopes == [["0.25"], ["−0.75"]]
+
+
 def test_samples_of_different_shapes_have_pictures_of_their_own(browser, tmp_path):
     """Binary cross-entropy of label 1 has an operation more than that of label 0."""
     w = Value(0.5, label="w")
@@ -207,7 +215,7 @@ def test_the_policy_lets_nothing_else_run(chromium, tmp_path):
     browser.execute_script(
         """window.ran = [];
         const script = document.createElement("script"); script.textContent = "ran.push('script')";
-        const image = Object.assign(new Image(), { src: "file:///image.png", onload: () => ran.push("image") });
+        const image = Object.assign(new Image(), { src: "data:image/gif;base64,R0lGODlhAQABAAAAACw=" });
         document.body.append(script, image);
         document.body.insertAdjacentHTML("beforeend", "<b onclick='ran.push(1)' style='color: red'>b</b>");
         document.querySelector("b").click();"""
@@ -216,6 +224,7 @@ def test_the_policy_lets_nothing_else_run(chromium, tmp_path):
     assert browser.find_element(By.TAG_NAME, "b").value_of_css_property("color") != "rgba(255, 0, 0, 1)"
     refused = " ".join([entry["message"] for entry in browser.get_log("browser")])
     assert refused.count("Content Security Policy") >= 3
+    assert "default-src 'none'" in refused
 
 
 def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):

@@ -108,6 +108,17 @@ def test_everything_is_left_as_it_was():
     assert everything() == before
 
 
+def test_gradients_of_passes_before_do_not_count():
+    """Neither in the expression itself, nor in a node that two samples share."""
+    a = Value(3.0, label="a")
+    shared = a * 2
+    e, f = shared * shared, shared * 5
+    e.backward()
+    assert last_writes(Recorder([nodes(e)], [a]))["t0.0"] == "24"
+    shown = last_writes(Recorder([nodes(e), nodes(f)], [a], None, ["…", "…"]))
+    assert [shown[f"t0.{k}"] for k in (0, 1, "sum", "mean")] == ["24", "10", "34", "17"]
+
+
 def test_a_sentence_comes_before_its_number():
     w = [Value(0.31, label="w₁"), Value(-0.5, label="w₂")]
     x = [Value(1.2, label="x₁", role="input"), Value(-2.0, label="x₂", role="input")]

@@ -177,9 +177,8 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (!(key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-  // A control that has a use for the key keeps it; on the slider that is all but space and z.
+  // A control that has a use of its own for the key keeps it.
   if (target.matches("select, [type=radio]") || (target.matches("button") && key === " ")) return;
-  if (target.matches("[type=range]") && key !== " " && key !== "z") return;
   event.preventDefault();
   KEYS[key]();
 });
