@@ -7,10 +7,11 @@ are added into shared parameter nodes before an optimizer step. Start reading wi
 from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
 from micrograd.draw import draw
-from micrograd.engine import Value, dot, gradients, logsumexp, no_grad
+from micrograd.engine import Value, dot, gradients, logsumexp, no_grad, pick
 from micrograd.explain import explain
 from micrograd.ops import primitive
 from micrograd.page import step_through
+from micrograd.tape import jit
 from micrograd.train import accumulate, evaluate, fit
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "fit",
     "gradcheck",
     "gradients",
+    "jit",
     "logsumexp",
     "losses",
     "nn",
     "no_grad",
     "ops",
     "optim",
+    "pick",
     "primitive",
     "step_through",
 ]

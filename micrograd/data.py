@@ -6,7 +6,7 @@
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -29,6 +29,11 @@ def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple
     order = list(range(len(samples)))
     random.Random(seed).shuffle(order)
     return [samples[i] for i in order[count:]], [samples[i] for i in order[:count]]
+
+
+def call(function: Callable[..., Any], sample: Any) -> Any:
+    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
+    return function(*sample) if isinstance(sample, tuple) else function(sample)
 
 
 class DataLoader:
@@ -68,8 +73,14 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        order = list(range(len(self.samples)))
+        for order in self.orders():
+            yield [self.samples[k] for k in order]
+
+    def orders(self) -> Iterator[Sequence[int]]:
+        """An epoch's batches, as positions of the samples; iterating over the loader is the same with the samples."""
+        order: Sequence[int] = range(len(self.samples))
         if self.shuffle:
+            order = list(order)
             self._random.shuffle(order)
         for i in range(len(self)):
-            yield [self.samples[k] for k in order[i * self.batch_size : (i + 1) * self.batch_size]]
+            yield order[i * self.batch_size : (i + 1) * self.batch_size]

@@ -16,7 +16,7 @@ interior nodes start every pass from zero. Nodes know their parents, not their c
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from math import isfinite, isnan
 from numbers import Real
@@ -26,7 +26,8 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
+# The class of the nodes that are being recorded: Value, a tape's own subclass, or None while nothing is recorded.
+_recording: "ContextVar[type[Value] | None]"
 
 
 def number(data: Any) -> float:
@@ -49,23 +50,28 @@ LEAVES = {role: Primitive(role, number, lambda *_: (), symbol="") for role in ("
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording, in this thread or task: results are leaves, and cost less time and memory."""
-    token = _recording.set(False)
+def recording(kind: "type[Value] | None") -> Iterator[None]:
+    """Record operations as nodes of that class, or not at all, in this thread or task."""
+    token = _recording.set(kind)
     try:
         yield
     finally:
         _recording.reset(token)
 
 
+def no_grad() -> AbstractContextManager[None]:
+    """Compute without recording, in this thread or task: results are leaves, and cost less time and memory."""
+    return recording(None)
+
+
 def is_recording() -> bool:
     """Whether operations are being recorded, that is, whether this is outside of every ``no_grad()``."""
-    return _recording.get()
+    return _recording.get() is not None
 
 
 def as_value(data: Any, role: str = "constant") -> "Value":
     """``data`` itself if it is a Value, else a new leaf that holds it."""
-    return data if isinstance(data, Value) else Value(data, role=role)
+    return data if isinstance(data, Value) else (_recording.get() or Value)(data, role=role)
 
 
 def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
@@ -261,6 +267,7 @@ class Value(Copyable):
 
 
 _new = Value.__new__
+_recording = ContextVar("recording", default=Value)
 
 
 def _by_hand(symbol: str) -> Primitive:
@@ -277,12 +284,13 @@ def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -
     """
     try:
         data = op.forward(*operands)
-        partials = op.partials(data, *operands) if _recording.get() else ()
+        kind = _recording.get()
+        partials = op.partials(data, *operands) if kind else ()
     except (ArithmeticError, ValueError) as cause:
         raise op.error([p.data for p in parents], cause) from cause
     if type(data) is not float or data - data != 0.0:  # an int, or not finite
         data = _checked(data, op, parents)
-    node = _new(Value)
+    node = _new(kind or Value)
     node.data = data
     node.grad = 0.0
     node.op = op
@@ -322,6 +330,23 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
         return record(ops.dot, (*weights, *inputs, bias), (*vectors, bias.data))
     except (AttributeError, TypeError):  # plain numbers among them: asking each for its type beforehand costs more
         return apply(ops.dot, (*weights, *inputs) if bias is None else (*weights, *inputs, bias))
+
+
+def pick(values: Sequence[Any], index: Any) -> Any:
+    """``values[index]``, for a whole number from 0 to len(values) - 1; the gradient goes to the one picked.
+
+    Write it in the place of ``values[index]`` in a loss that is to be recorded as a tape, where a number of the sample
+    is a Value. Raises TypeError or ValueError for an index that is not such a number; from the end it does not count.
+    """
+    if isinstance(index, Value):
+        return apply(ops.pick, (*values, index))
+    try:
+        place = operator.index(index)
+    except TypeError:
+        raise TypeError(f"pick wants a whole number as index; got {index!r}") from None
+    if not 0 <= place < len(values):
+        raise ValueError(f"pick: the index into {len(values)} values is from 0 to {len(values) - 1}; got {index}")
+    return values[place]
 
 
 def logsumexp(values: Iterable[Any]) -> Value:

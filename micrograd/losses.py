@@ -4,12 +4,11 @@
 (0.75, 5.0)
 """
 
-import operator
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
-from micrograd.engine import Value, as_value, dot, logsumexp
+from micrograd.engine import Value, as_value, dot, logsumexp, pick
 
 
 def squared_error(prediction: Any, target: Any) -> Value:
@@ -27,35 +26,37 @@ def squared_error(prediction: Any, target: Any) -> Value:
     return dot(differences, differences)
 
 
-def hinge(score: Value, label: float) -> Value:
+def hinge(score: Value, label: Any) -> Value:
     """max(0, 1 - label · score), for a label of -1 or +1; another label raises ValueError."""
-    if label not in (-1, 1):
+    if isinstance(label, Value):  # on a tape: a label that is not -1 or 1 has no place in the list
+        label = pick([-1.0, 1.0], (label + 1) / 2)
+    elif label not in (-1, 1):
         raise ValueError(f"hinge wants a label of -1 or +1; got {label!r} (for labels 0 and 1, pass 2 * label - 1)")
-    return (1 - as_value(score) * label).relu()
+    margin: Value = as_value(score) * label
+    return (1 - margin).relu()
 
 
-def binary_cross_entropy(logit: Value, label: float) -> Value:
+def binary_cross_entropy(logit: Value, label: Any) -> Value:
     """-label · log p - (1 - label) · log(1 - p), where p = sigmoid(logit), for a label from 0 to 1.
 
     Written with log p = -softplus(-logit), which neither overflows nor loses digits.
     """
-    if not (isinstance(label, Real) and 0 <= label <= 1):
+    if isinstance(label, Value):  # on a tape: below 0 or above 1, there is no such index
+        label = pick([label], (-label).relu() + (label - 1).relu())
+    elif not (isinstance(label, Real) and 0 <= float(label) <= 1):
         raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {label!r}")
     logit = as_value(logit)
-    if label in (0, 1):
+    if not isinstance(label, Value) and label in (0, 1):
         return (-logit if label else logit).softplus()
-    return label * (-logit).softplus() + (1 - label) * logit.softplus()
+    error: Value = label * (-logit).softplus() + (1 - label) * logit.softplus()
+    return error
 
 
-def cross_entropy(scores: Sequence[Value], label: int) -> Value:
+def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
     """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
-    try:
-        index = operator.index(label)
-    except TypeError:
-        raise TypeError(f"cross-entropy wants a whole number as label; got {label!r}") from None
-    if not 0 <= index < len(scores):
-        raise ValueError(f"the label of {len(scores)} classes is from 0 to {len(scores) - 1}; got {index}")
-    return logsumexp(scores) - scores[index]
+    if not len(scores):
+        raise ValueError("cross-entropy wants one score at least; got 0 classes")
+    return logsumexp(scores) - as_value(pick(scores, label))
 
 
 def l2(parameters: Iterable[Value]) -> Value:

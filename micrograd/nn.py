@@ -18,7 +18,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from micrograd.engine import Value, dot, number
+from micrograd.engine import Value, dot, number, pick
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -212,6 +212,19 @@ class Neuron(Module):
         activation = self.activation if self.nonlin else "linear"
         name = "ReLU" if activation == "relu" else activation.title().replace("_", "")
         return f"{name}Neuron({len(self.weights)})"
+
+
+class Embedding(Module):
+    """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
+
+    def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
+        self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
+
+    def __call__(self, token: Any) -> list[Value]:
+        return [pick(column, token) for column in zip(*self.vectors)]
+
+    def __repr__(self) -> str:
+        return f"Embedding of {len(self.vectors)} tokens in {len(self.vectors[0])} numbers"
 
 
 class Layer(Module):

@@ -196,3 +196,18 @@ logsumexp = primitive(
     "log Σ exp",
     group=lambda v: (v,),
 )
+
+
+def _pick(values: Sequence[float], index: float) -> float:
+    if not (index == int(index) and 0 <= index < len(values)):
+        raise ValueError(f"the index into {len(values)} values is a whole number from 0 to {len(values) - 1}")
+    return values[int(index)]
+
+
+# One of several, by an index that is data: its derivative is 1 by the value picked, 0 by the others and the index.
+pick = primitive(
+    "pick",
+    _pick,
+    lambda z, values, index: (*[1.0 * (i == int(float(index))) for i in range(len(values))], 0.0),
+    group=lambda v: (v[:-1], v[-1]),
+)

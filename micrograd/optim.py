@@ -12,11 +12,14 @@ nothing but arithmetic and so serves arrays of parameters as well.
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 from micrograd.engine import Value, number
+
+ARRAY_FROM = 64  # parameters; where NumPy is loaded, since a tape is used, the rule takes so many as arrays
 
 
 class Optimizer:
@@ -63,26 +66,34 @@ class Optimizer:
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite; nothing has changed.
         """
         gradients = [parameter.grad for parameter in self.parameters]
-        self._require_finite("gradient", gradients)
+        self.require_finite("gradient", gradients)
         self.steps += 1
         try:
-            rows: list[tuple[float, ...]] = []
-            try:
-                for parameter, g, *state in zip(self.parameters, gradients, *self.state):
-                    rows.append(self.rule(parameter.data, g, *state))
-            except ArithmeticError as cause:
-                name = self.names[len(rows)]
-                raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
-            data, *columns = (list(column) for column in zip(*rows))
-            self._require_finite("new value", data)
+            data, *columns = self._moved(gradients)
+            self.require_finite("new value", data)
             for column in columns:
-                self._require_finite("new state", column)
+                self.require_finite("new state", column)
         except BaseException:
             self.steps -= 1
             raise
         self.state = columns
         for parameter, new in zip(self.parameters, data):
             parameter.data = new
+
+    def _moved(self, gradients: list[float]) -> list[list[float]]:
+        """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
+        columns = [[parameter.data for parameter in self.parameters], gradients, *self.state]
+        replay = sys.modules.get("micrograd.replay")
+        if replay is not None and len(gradients) >= ARRAY_FROM:
+            with replay.np.errstate(all="ignore"):
+                return [column.tolist() for column in self.rule(*[replay.array(column) for column in columns])]
+        rows: list[tuple[float, ...]] = []
+        try:
+            rows.extend(self.rule(*row) for row in zip(*columns))
+        except ArithmeticError as cause:
+            name = self.names[len(rows)]
+            raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
+        return [list(column) for column in zip(*rows)]
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -106,7 +117,9 @@ class Optimizer:
         state = [[number(x) for x in column] for column in saved["state"]]
         self.lr, self.steps, self.state = _within("lr", saved["lr"], 0), saved["steps"], state
 
-    def _require_finite(self, what: str, numbers: Sequence[float]) -> None:
+    def require_finite(self, what: str, numbers: Sequence[float]) -> None:
+        if all(map(math.isfinite, numbers)):
+            return
         for name, x in zip(self.names, numbers):
             if not math.isfinite(x):
                 raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")

@@ -21,13 +21,13 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
+from micrograd.data import call
 from micrograd.engine import Value, is_recording
 from micrograd.formula import VISIBLE
 from micrograd.graph import nodes
 from micrograd.optim import Optimizer
 from micrograd.palette import DATA, GRADIENT, ROLES
 from micrograd.steps import Recorder, Step
-from micrograd.train import call
 
 REDUCTIONS = ("mean", "sum")
 BRIEF = Repr()  # of a sample: as much as a line has room for

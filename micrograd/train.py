@@ -9,16 +9,22 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from micrograd.data import call
 from micrograd.engine import Value, is_recording, no_grad
 from micrograd.optim import Optimizer, Schedule, clip_grad_norm
+from micrograd.tape import Recorded
+
+if TYPE_CHECKING:
+    from micrograd.trainer import ArrayTrainer
 
 Loss = Callable[..., Value]
 
 
-def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> float:
+def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
     """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
 
     Args:
@@ -26,6 +32,9 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
             that is not a tuple.
         batch: the samples. One sample's graph is alive at a time.
         reduction: "mean" divides error and gradient by the number of samples in this batch, "sum" does not.
+        executor: shares out the work: any ``concurrent.futures.Executor``, of threads, processes or a cluster (Dask's
+            ``Client.get_executor()``). The bits of the result do not depend on its number of workers, and a worker
+            that dies costs time only. Processes get a pickle of the loss; threads help a recorded loss alone.
 
     Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
     of the samples before it have been added then.
@@ -40,6 +49,15 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     if not is_recording():
         raise ValueError("there are no gradients to accumulate under no_grad()")
     share = _share(reduction, len(samples))
+    if isinstance(loss, Recorded):
+        replayed = loss.add_gradients(samples, share, executor)
+        if replayed is not None:
+            return replayed * share
+        loss = loss.function
+    if executor is not None:
+        from micrograd import workers
+
+        return workers.add_gradients(loss, samples, share, executor) * share
     total = 0.0
     for k, sample in enumerate(samples):
         try:
@@ -57,11 +75,6 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean") -> flo
     return total * share
 
 
-def call(function: Callable[..., Any], sample: Any) -> Any:
-    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
-    return function(*sample) if isinstance(sample, tuple) else function(sample)
-
-
 def _share(reduction: str, size: int) -> float:
     shares = {"mean": 1 / size, "sum": 1.0}
     if reduction not in shares:
@@ -73,6 +86,8 @@ def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
     if not len(samples):
         raise ValueError("the mean of a loss or a metric wants one sample at least; got none")
+    if isinstance(function, Recorded):
+        return float(function.map(samples).mean())
     with no_grad():
         return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
 
@@ -111,6 +126,7 @@ def fit(
     max_norm: float | None = None,
     callbacks: Sequence[Callable[[History], Any]] = (),
     progress: bool = True,
+    executor: Executor | None = None,
 ) -> History:
     """Train: for every batch of every epoch, zero the gradients, accumulate, and let the optimizer step once.
 
@@ -126,36 +142,53 @@ def fit(
         max_norm: gradients are clipped to this norm.
         callbacks: called with the history after each epoch; a true answer ends the training.
         progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
+        executor: as for ``accumulate``.
 
-    Ctrl-C ends the training and keeps what was learned.
+    A loss recorded by ``jit`` keeps the parameters in arrays; the Values show them before metrics and callbacks, and at
+    the end. Ctrl-C ends the training and keeps what was learned.
     """
     if held_out is not None and not len(held_out):
         raise ValueError("held_out wants one sample at least; got none")
     history = History()
     bar = _bar(epochs, progress)
+    trainer = _trainer(loss, batches, optimizer, executor)
     try:
         for _ in bar:
-            samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
-            row = {"loss": mean_loss}
-            if metric is not None:
-                row["metric"] = evaluate(metric, samples)
-            if held_out is not None:
-                row["held_out_loss"] = evaluate(loss, held_out)
-                if metric is not None:
-                    row["held_out_metric"] = evaluate(metric, held_out)
-            for name, number in row.items():  # at once, so that Ctrl-C leaves lists of one length
-                getattr(history, name).append(number)
-            if hasattr(bar, "set_postfix_str"):
+            if trainer is None:
+                samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
+            else:
+                samples, mean_loss = _replayed_epoch(trainer, reduction, schedule, max_norm, keep=metric is not None)
+                if metric is not None or held_out is not None or callbacks:
+                    trainer.publish()
+            for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
+                getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
+            if not getattr(bar, "disable", True):
                 bar.set_postfix_str(history.summary())
             if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                 break
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
+        if trainer is not None:
+            trainer.publish()
         optimizer.zero_grad()
         if hasattr(bar, "close"):
             bar.close()
     return history
+
+
+def _row(
+    loss: Loss, mean_loss: float, metric: Callable[..., Any] | None, samples: Sequence[Any], held_out: Any
+) -> dict[str, float]:
+    """What an epoch adds to the lists of a History."""
+    row = {"loss": mean_loss}
+    if metric is not None:
+        row["metric"] = evaluate(metric, samples)
+    if held_out is not None:
+        row["held_out_loss"] = evaluate(loss, held_out)
+        if metric is not None:
+            row["held_out_metric"] = evaluate(metric, held_out)
+    return row
 
 
 def _epoch(
@@ -182,6 +215,44 @@ def _epoch(
     if not samples:
         raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
     return samples, total / len(samples)
+
+
+def _trainer(
+    loss: Loss, batches: Iterable[Any], optimizer: Optimizer, executor: Executor | None
+) -> "ArrayTrainer | None":
+    if not isinstance(loss, Recorded):
+        return None
+    from micrograd.trainer import ArrayTrainer
+
+    return ArrayTrainer(loss, batches, optimizer, executor)
+
+
+def _replayed_epoch(
+    trainer: "ArrayTrainer", reduction: str, schedule: Schedule | None, max_norm: float | None, keep: bool
+) -> tuple[list[Any], float]:
+    """``_epoch`` for a recorded loss; lists the samples only if they are to be kept."""
+    samples: list[Any] = []
+    total, count = 0.0, 0
+    for pack, order in trainer.orders():
+        share = _share(reduction, len(order))
+        sums = trainer.gradient(pack, order)
+        if sums is None:  # a number is not finite: let the plain function say where, or do the step
+            trainer.publish()
+            batch = [pack.samples[k] for k in order]
+            _, mean = _epoch(trainer.loss.function, [batch], trainer.optimizer, reduction, None, max_norm)
+            error = mean * len(order)
+        else:
+            error, gradient = sums[0], sums[1] * share
+            trainer.step(gradient if max_norm is None else trainer.clip(gradient, max_norm))
+        if schedule is not None:
+            schedule.step()
+        total += error
+        count += len(order)
+        if keep:
+            samples.extend(pack.samples[k] for k in order)
+    if not count:
+        raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
+    return samples, total / count
 
 
 def _bar(epochs: int, progress: bool) -> Any:

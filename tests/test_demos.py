@@ -158,3 +158,22 @@ def test_moons_says_what_a_wrong_option_is():
     assert answer.returncode == 2
     assert "whole number from 1, or all" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_digits_reads(tmp_path):
+    printed = run("digits.py", "--out", str(tmp_path)).stdout
+    (accuracy,) = (float(word[:-1]) for word in printed.split() if word.endswith("%"))
+    assert accuracy >= 96
+    assert (tmp_path / "digits.png").read_bytes().startswith(PNG)
+
+
+def test_names_learns():
+    printed = run("names.py", "--steps", "60", "--batch-size", "4").stdout
+    first, *_, last = (float(line.split("loss ")[1].split(":")[0]) for line in printed.split("\n") if "loss" in line)
+    assert last < first - 0.5
+
+
+def test_names_eager_and_replayed_are_the_same():
+    command = ["names.py", "--steps", "1", "--batch-size", "1"]
+    eager, replayed = (run(*command, *extra).stdout.split("loss")[1] for extra in ([], ["--eager"]))
+    assert eager == replayed

@@ -23,9 +23,16 @@ USES = {
     "losses": ["engine"],
     "optim": ["engine"],
     "data": [],
-    "train": ["engine", "optim", "data"],
-    "kernels": ["ops"],
-    "tape": ["engine", "kernels"],
+    "instructions": ["engine"],
+    "lower": ["instructions"],
+    "vector": [],
+    "kernels": ["instructions", "vector"],
+    "loops": ["kernels"],
+    "replay": ["loops"],
+    "tape": ["lower", "replay", "data"],
+    "trainer": ["tape", "optim"],
+    "workers": ["tape"],
+    "train": ["trainer", "workers"],
     "check": ["engine"],
     "palette": [],
     "render": [],
@@ -36,7 +43,7 @@ USES = {
     "explain": ["formula"],
     "steps": ["formula", "optim"],
     "scene": ["draw", "steps"],
-    "page": ["scene", "train"],
+    "page": ["scene", "data"],
 }
 
 

@@ -1,0 +1,115 @@
+"""What a tape consists of: instructions on rows of numbers, as plain data that prints and pickles."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from micrograd.engine import Value
+from micrograd.ops import Primitive
+
+# An instruction is (op, where its arguments begin, m, n, flags). Its arguments, which are rows if nothing else is said:
+LAYER = 0  # n inputs, m outputs, m·n weights and m biases that are shared: every output is bias + Σ weight·input.
+DOT = 1  # y and 2n operands: y = Σ aᵢbᵢ, added to y if flags is 1
+MAP = 2  # z, x, y: the primitive number n, of one operand (then y is x) or two; m times, on this row and those after
+LOGSUMEXP = 3  # y, a row to work in, and n operands
+PICK = 4  # y, index and n operands
+PICK_SHARED = 5  # the same with shared operands
+NAMES = ("layer", "dot", "map", "logsumexp", "pick", "pick")
+
+WEIGHTS, INPUTS = 1, 2  # flags of a layer: whose gradients are wanted
+
+
+@dataclass
+class Tape:
+    """A recorded function of one sample, as plain data.
+
+    Attributes:
+        parameters: the leaves that existed before the recording, shared by all samples.
+        constants: numbers; the shared scalars are parameters, constants and results of the prelude, in this order.
+        n_inputs: how many numbers a sample has; they are rows 1, 2, … (row 0 holds zeros).
+        n_rows, n_shared: how many there are of each.
+        code: instructions, the first ``prelude`` of them on shared scalars.
+        args: their arguments, one after another.
+        primitives: rows of the table that ``MAP`` names, with the number of operands.
+        results: rows of the results.
+        labels: names of shared scalars and rows, for printing.
+    """
+
+    parameters: list[Value]
+    n_inputs: int
+    constants: list[float] = field(default_factory=list)
+    n_rows: int = 1
+    n_shared: int = 0
+    prelude: int = 0
+    code: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    args: list[int] = field(default_factory=list)
+    primitives: list[tuple[Primitive, int]] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def emit(self, op: int, m: int, n: int, args: Iterable[int], flags: int = 0) -> None:
+        self.code.append((op, len(self.args), m, n, flags))
+        self.args.extend(args)
+
+    def new_row(self) -> int:
+        self.n_rows += 1
+        return self.n_rows - 1
+
+    @property
+    def size(self) -> int:
+        """How many operands its instructions have: a measure of the work."""
+        return len(self.args)
+
+    def __str__(self) -> str:
+        head = (
+            f"tape of {len(self.code)} instructions: {self.n_inputs} inputs, {len(self.parameters)} parameters, "
+            f"{len(self.constants)} constants, {self.n_rows} rows, {self.size} operands"
+        )
+        lines = [self._line(k) for k in range(len(self.code))]
+        return "\n".join([head, *lines, f"return {', '.join(self._row(r) for r in self.results)}"])
+
+    def _row(self, r: int) -> str:
+        return "0" if r == 0 else self.labels.get(f"x{r}") or (f"x{r}" if r <= self.n_inputs else f"r{r}")
+
+    def _shared(self, s: int) -> str:
+        if s < len(self.parameters):
+            return self.parameters[s].label or f"p{s}"
+        if s < len(self.parameters) + len(self.constants):
+            return f"{self.constants[s - len(self.parameters)]:.4g}"
+        return f"s{s}"
+
+    def _line(self, k: int) -> str:
+        op, at, m, n, flags = self.code[k]
+        name = self._shared if k < self.prelude else self._row
+        if op == LAYER:
+            rows, out = self.args[at : at + n], self.args[at + n : at + n + m]
+            weights, bias = self.args[at + n + m : at + n + m + m * n], self.args[at + n + m + m * n :][:m]
+            return "\n".join(
+                f"{name(y)} = " + _sum([*self._products(rows, weights[j * n : j * n + n]), self._shared(bias[j])])
+                for j, y in enumerate(out)
+            )
+        args = self.args[at : at + (3 if op == MAP else 1 + 2 * n if op == DOT else 2 + n)]
+        shown = [self._shared(a) if op == PICK_SHARED and i > 1 else name(a) for i, a in enumerate(args)]
+        if op == MAP:
+            row, arity = self.primitives[n]
+            constant = [f"{row.constant}"] * (row.constant is not None)
+            return "\n".join(
+                f"{name(args[0] + i)} = {row.name}({', '.join([name(a + i) for a in args[1 : 1 + arity]] + constant)})"
+                for i in range(m)
+            )
+        if op == DOT:
+            terms = [f"{a}·{b}" for a, b in zip(shown[1 : 1 + n], shown[1 + n :])]
+            return f"{shown[0]} {'+=' if flags else '='} {_sum(terms)}"
+        return f"{shown[0]} = {NAMES[op]}({_few(shown[2 if op == LOGSUMEXP else 1 :], ', ')})"
+
+    def _products(self, rows: Sequence[int], weights: Sequence[int]) -> list[str]:
+        return [f"{self._shared(w)}·{self._row(r)}" for w, r in zip(weights, rows) if r]
+
+
+def _few(parts: Sequence[str], separator: str, most: int = 8) -> str:
+    shown = [*parts] if len(parts) <= most else [*parts[: most - 2], "…", parts[-1]]
+    return separator.join(shown)
+
+
+def _sum(terms: Sequence[str]) -> str:
+    terms = [t for t in terms if t != "0"] or ["0"]
+    return _few(terms, " + ")

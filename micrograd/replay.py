@@ -1,0 +1,238 @@
+"""Samples as columns of numbers, and batches of them replayed.
+
+A sample is numbers in nested tuples, lists and arrays. Samples of one shape share a tape, and their numbers are the
+columns of one matrix, so that a batch is a choice of columns:
+
+>>> shape, numbers = flatten(([0.5, 1.5], 1))
+>>> numbers, rebuild(shape, iter("abc"))
+([0.5, 1.5, 1.0], (['a', 'b'], 'c'))
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from math import isnan
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.instructions import Tape
+from micrograd.kernels import replay
+from micrograd.loops import addresses
+
+BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# A Track with its tape, the numbers of its samples as columns of a matrix, and these samples' positions among all.
+Group = tuple[Any, Array, Array]
+
+# Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
+CHUNK = 1024
+
+# The shape of a number is None, of a list or tuple (type, shapes of its items), of an array (ndarray, its dimensions).
+Shape = Any
+
+
+def flatten(sample: Any) -> tuple[Shape, list[float]]:
+    """The shape of a sample and its numbers in order. Raises TypeError for what is no number."""
+    numbers: list[float] = []
+    return _flatten(sample, numbers), numbers
+
+
+def _flatten(item: Any, numbers: list[float]) -> Shape:
+    if isinstance(item, (list, tuple)):
+        return type(item), tuple([_flatten(part, numbers) for part in item])
+    if isinstance(item, np.ndarray) and item.dtype.kind in "biuf":
+        numbers.extend(item.ravel().tolist())
+        return np.ndarray, item.shape
+    if isinstance(item, Real):
+        numbers.append(float(item))
+        return None
+    raise TypeError(f"a sample is numbers, in nested tuples, lists and arrays; got {item!r} of {type(item).__name__}")
+
+
+def rebuild(shape: Shape, leaves: Iterator[Any]) -> Any:
+    """A sample of that shape with ``leaves`` in the places of its numbers."""
+    if shape is None:
+        return next(leaves)
+    kind, parts = shape
+    if kind is np.ndarray:
+        array = np.empty(parts, dtype=object)
+        for place in np.ndindex(parts):
+            array[place] = next(leaves)
+        return array
+    items = [rebuild(part, leaves) for part in parts]
+    return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
+def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
+    """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
+    whole = _columns(samples)
+    if whole is not None:
+        shape, rows = whole
+        return [(shape, np.arange(len(samples)), np.ascontiguousarray(rows, dtype=np.float64))]
+    found: dict[Shape, tuple[list[int], list[list[float]]]] = {}
+    for k, sample in enumerate(samples):
+        shape, numbers = flatten(sample)
+        positions, columns = found.setdefault(shape, ([], []))
+        positions.append(k)
+        columns.append(numbers)
+    return [
+        (shape, np.array(positions), np.array(columns, dtype=np.float64).reshape(len(positions), -1).T.copy())
+        for shape, (positions, columns) in found.items()
+    ]
+
+
+def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
+    """Shape and columns of items of one shape, by a few array operations for all; None if that cannot be told."""
+    kinds = set(map(type, items))
+    if kinds == {tuple}:
+        if len(set(map(len, items))) > 1:
+            return None
+        parts = [_columns(part) for part in zip(*items)]
+        found = [part for part in parts if part is not None]
+        if not found or len(found) < len(parts):
+            return None
+        return (tuple, tuple([shape for shape, _ in found])), np.concatenate([rows for _, rows in found])
+    try:
+        array = np.array(items)
+    except ValueError:  # of several lengths
+        return None
+    if array.dtype.kind not in "biuf" or (len(kinds) > 1 and array.ndim > 1):  # Values, words; lists beside arrays
+        return None
+    return flatten(items[0])[0], array.reshape(len(items), -1).T
+
+
+_NO_RESULTS, _NO_GRADIENT = np.empty((0, 0)), np.empty(0)
+
+
+class Program:
+    """A tape in arrays. It pickles, so that other processes can replay it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.primitives = tape.primitives
+        self.code = np.array(tape.code, dtype=np.int64).reshape(-1, 5)
+        self.args = np.array(tape.args, dtype=np.int64)
+        self.constants = np.array(tape.constants, dtype=np.float64)
+        width = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 16), 128)
+        self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
+        self._loops: Any = None
+
+    def gradient(self, parameters: Any, inputs: Any, chosen: Any) -> tuple[float, Any]:
+        """Sums over the columns ``chosen`` of ``inputs``: the first result, nan if a number on the way is not finite,
+        and its gradient by the parameters.
+        """
+        gradient = np.empty(len(parameters))
+        return self._replay(parameters, inputs, chosen, _NO_RESULTS, gradient), gradient
+
+    def results(self, parameters: Any, inputs: Any, chosen: Any) -> tuple[float, Any]:
+        """The sum as above, and all results as an array (lanes, results)."""
+        outputs = np.empty((len(self.sizes) - 4, len(chosen)))
+        return self._replay(parameters, inputs, chosen, outputs, _NO_GRADIENT), outputs.T
+
+    def evaluate(self, parameters: Sequence[float], column: Array) -> tuple[float, list[float], list[float]]:
+        """Sum, results and gradient for a single sample, as lists."""
+        arrays = array(parameters), np.ascontiguousarray(column), np.zeros(1, dtype=np.int64)
+        total, gradient = self.gradient(*arrays)
+        return total, self.results(*arrays)[1][0].tolist(), gradient.tolist()
+
+    def _replay(self, parameters: Any, inputs: Any, chosen: Any, outputs: Any, gradient: Any) -> float:
+        if self._loops is None:
+            self._loops = addresses(self.primitives)
+        arrays = self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen
+        return replay(*arrays, outputs, gradient)  # type: ignore[no-any-return]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loops": None}  # addresses are of this process
+
+
+def array(numbers: Sequence[Any]) -> Array:
+    return np.array(numbers, dtype=np.float64)
+
+
+def data(parameters: Sequence[Value]) -> Array:
+    return array([parameter.data for parameter in parameters])
+
+
+class Pack:
+    """Samples in columns, one matrix for each shape, with the tapes to replay them.
+
+    Packing costs more than a replay, so ``fit`` packs its data once and takes batches by their positions.
+    """
+
+    def __init__(self, recorded: Any, samples: Sequence[Any]) -> None:
+        self.recorded = recorded
+        self.samples = samples
+        self.groups: list[Group] = []
+        self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
+        for shape, positions, columns in group(samples):
+            track = recorded.track(shape, columns[:, 0].tolist(), int(positions[0]))
+            self.groups.append((track, columns, positions))
+            self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
+
+    def require_one_result(self) -> None:
+        if any([track.several for track, _, _ in self.groups]):
+            raise TypeError("the loss of a sample is one Value; the recorded function returns a list")
+
+    def gradient(self, values: Any, order: Any = None, executor: Executor | None = None) -> tuple[float, Any] | None:
+        """The sum of the losses of samples ``order`` at parameters ``values``, and its gradient.
+
+        None if a number on the way is not finite: the plain function then tells what happened.
+        """
+        pieces = []
+        for (track, columns, positions), chosen, _ in self._chosen(order):
+            track.check_if_due(self, columns, positions, chosen, values)
+            pieces += [
+                (track.program, values[: track.parameters], columns, chosen[start : start + CHUNK])
+                for start in range(0, len(chosen), CHUNK)
+            ]
+        answers = (
+            [program.gradient(*piece) for program, *piece in pieces]
+            if executor is None or len(pieces) == 1
+            else _share_out(pieces, executor)
+        )
+        loss, gradient = answers[0]
+        if len(answers) > 1 or len(gradient) < len(values):
+            total = np.zeros(len(values))
+            for _, some in answers:
+                total[: len(some)] += some
+            loss, gradient = sum([some for some, _ in answers]), total
+        return None if isnan(loss) else (loss, gradient)
+
+    def results(self, values: Any) -> Array | None:
+        """The results of all samples, (samples, results), or None as above."""
+        results: Array = np.empty((len(self.samples), len(self.groups[0][0].tape.results)))
+        for (track, columns, positions), chosen, place in self._chosen(None):
+            track.check_if_due(self, columns, positions, chosen, values)
+            total, results[place] = track.program.results(values[: track.parameters], columns, chosen)
+            if isnan(total):
+                return None
+        return results
+
+    def _chosen(self, order: Any) -> Iterator[tuple[Group, Any, Any]]:
+        """For each shape among the samples ``order``: their columns, and their places in the order."""
+        if len(self.groups) == 1:
+            yield self.groups[0], self.where[1] if order is None else order, slice(None)
+            return
+        groups, columns = self.where if order is None else self.where[:, order]
+        for g, group in enumerate(self.groups):
+            place = np.flatnonzero(groups == g)
+            if len(place):
+                yield group, columns[place], place
+
+
+def _share_out(pieces: Sequence[Any], executor: Executor) -> list[Any]:
+    """The gradients of pieces, computed by workers; what one that dies leaves undone is done here."""
+    pieces = [
+        (program, values, np.ascontiguousarray(columns[:, chosen]), np.arange(len(chosen)))
+        for program, values, columns, chosen in pieces
+    ]
+    answers: list[Any] = []
+    try:
+        for future in [executor.submit(program.gradient, *piece) for program, *piece in pieces]:
+            answers.append(future.result())  # noqa: PERF401  # those before a failure are kept
+    except BrokenExecutor:
+        answers += [program.gradient(*piece) for program, *piece in pieces[len(answers) :]]
+    return answers

@@ -1,0 +1,112 @@
+"""The gradient of a batch by a plain loss, shared out among the workers of an executor.
+
+A batch is cut into chunks of a fixed size, and their sums are added in order, so that the bits of the result do not
+depend on the number of workers. Processes, on this computer or others, work on a copy of the loss function: it is
+pickled with parameters replaced by numbers, and gradients come back by these numbers.
+"""
+
+import io
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from typing import Any
+
+from micrograd.data import call
+from micrograd.engine import Value, gradients
+from micrograd.graph import nodes
+from micrograd.tape import plain_leaves
+
+CHUNK = 16  # samples
+
+Sums = tuple[float, dict[Any, float]]  # of the losses, and of the gradients by parameter
+
+
+def add_gradients(loss: Callable[..., Value], samples: Sequence[Any], share: float, executor: Executor) -> float:
+    """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses."""
+    chunks = [(start, samples[start : start + CHUNK]) for start in range(0, len(samples), CHUNK)]
+    answers: list[Sums] = []
+    try:
+        if isinstance(executor, ThreadPoolExecutor):
+            answers += executor.map(lambda chunk: chunk_sums(loss, *chunk), chunks)
+        else:
+            copy, parameters = _packed(loss)
+            for future in [executor.submit(_work, copy, *chunk) for chunk in chunks]:
+                total, slopes = future.result()
+                answers.append((total, {parameters[i]: slope for i, slope in slopes.items()}))
+    except BrokenExecutor:  # a worker died; what was left undone is done here
+        answers += [chunk_sums(loss, *chunk) for chunk in chunks[len(answers) :]]
+    for _, sums in answers:
+        for parameter, slope in sums.items():
+            parameter.grad += slope * share
+    return sum([total for total, _ in answers])
+
+
+def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -> Sums:
+    """Sums over samples, the first of which is number ``start`` of the batch; no Value changes."""
+    total = 0.0
+    sums: dict[Value, float] = {}
+    for k, sample in enumerate(samples, start):
+        try:
+            error = call(loss, sample)
+        except ValueError as cause:
+            raise ValueError(f"sample {k} of the batch: {cause}") from cause
+        if not isinstance(error, Value):
+            raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        leaves = plain_leaves(nodes(error))
+        for leaf, slope in zip(leaves, gradients(error, leaves)):
+            sums[leaf] = sums.get(leaf, 0.0) + slope.data
+        total += error.data
+    return total, sums
+
+
+def _packed(loss: Callable[..., Value]) -> tuple[bytes, list[Value]]:
+    """The function pickled, and its parameters in the order of their numbers."""
+    parameters: list[Value] = []
+    places: dict[Value, int] = {}
+    try:
+        from cloudpickle import Pickler  # takes lambdas and functions of a script too; Dask brings it along
+    except ImportError:
+        from pickle import Pickler
+
+    class Packer(Pickler):  # type: ignore[misc]
+        def persistent_id(self, thing: Any) -> Any:
+            if type(thing) is not Value or thing.parents:
+                return None
+            if thing not in places:
+                places[thing] = len(parameters)
+                parameters.append(thing)
+            return places[thing], thing.data, thing.label, thing.role
+
+    buffer = io.BytesIO()
+    try:
+        Packer(buffer).dump(loss)
+    except (pickle.PicklingError, AttributeError, TypeError) as cause:
+        raise TypeError(
+            f"processes get a pickle of the loss, and {loss!r} has none; use a function of a module, with the model as "
+            f"an argument (functools.partial(loss, model)), or pip install cloudpickle: {cause}"
+        ) from cause
+    return buffer.getvalue(), parameters
+
+
+def _work(copy: bytes, start: int, samples: Sequence[Any]) -> tuple[float, dict[int, float]]:
+    """What a worker does: ``chunk_sums``, with parameters by number."""
+    places: dict[Value, int] = {}
+    values: dict[int, Value] = {}
+
+    class Unpacker(pickle.Unpickler):
+        def persistent_load(self, pid: Any) -> Value:
+            place, number, label, role = pid
+            if place not in values:
+                values[place] = Value(number, label=label, role=role)
+                places[values[place]] = place
+            return values[place]
+
+    loss = Unpacker(io.BytesIO(copy)).load()
+    total, sums = chunk_sums(loss, start, samples)
+    unknown = sums.keys() - places.keys()
+    if unknown and unknown & chunk_sums(loss, start, samples)[1].keys():  # not made anew in each call
+        raise ValueError(
+            f"{loss!r} uses parameters that were not sent with it, global ones perhaps; pass the model as an argument: "
+            "functools.partial(loss, model)"
+        )
+    return total, {places[leaf]: slope for leaf, slope in sums.items() if leaf in places}
