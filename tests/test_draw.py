@@ -265,13 +265,14 @@ def test_a_module_of_ones_own_is_drawn_by_the_place_where_its_parameters_meet():
 
     net = Net()
     out = net([Value(1.0, role="input"), Value(2.0, role="input")])
-    loss = out**2 + 0.5 * losses.l2(net.parameters())
+    loss = out**2 + 0.5 * losses.l2(net.parameters()) + net.parts["first"].w[0] ** 4  # penalties are no part of a unit
     loss.backward()
     first, second = (net.parts[name] for name in ("first", "second"))
     boxes = cells(draw(loss, model=net).source)
     assert boxes["v0"] == shown("parts.first", first.s, 2 * first.s.sin() + 1)
     assert boxes["v1"] == shown("parts.second", second.s, second.s)
     assert [boxes[name][0] for name in ("v2", "v3")] == ["data 1", "data 2"]
+    assert ["data 0.0625", "grad 1"] in boxes.values()
     assert [f"data {out.data:.4g}", f"grad {out.grad:.4g}"] in boxes.values()  # after the last unit all is shown
 
 
@@ -294,6 +295,7 @@ def test_wide_layers_and_many_inputs_are_one_box_each():
     assert boxes["v4"][:3] == ["layers.0", "17 units, 357 parameters", f"s {low:.4g} … {high:.4g}"]
     assert [boxes[f"v{i}"][0] for i in (1, 2, 3)] == ["neurons.0", "neurons.1", "neurons.2"]
     assert len(boxes) == 7
+    assert draw(loss, model=model).source.count("<HR/>") == 1 + 4  # of inputs and layer, which have a line each number
     assert len(cells(draw(loss, model=model, collapse="layers").source)) == 5
     assert len(cells(draw(loss, model=model, collapse="neurons").source)) == 20 + 17 + 3 + 2
 
