@@ -155,7 +155,7 @@ def _html(run: Recorder, reduction: str) -> str:
     drawn, picture_of = pictures(run)
     size = len(run.graphs)
     style = templates.get_template("page.css").render(
-        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 4) if run.samples else 1
+        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 5) if run.samples else 1
     )
     script = templates.get_template("page.js").render()
     present = {role_in(node, graph) for graph in run.graphs for node in graph}

@@ -234,6 +234,9 @@ class Recorder:
             ]
         else:
             kind = type(optimizer).__name__
-            lines = [f"{kind}.step() changes every parameter by the {reduction}, once a batch.", f"{name} ← {new}"]
+            lines = [
+                f"{kind}.step() changes every parameter by the {reduction}, once a batch.",
+                f"{name}: {digits(old[0])} → {new}",
+            ]
         lines.append("The table has them all, old and new side by side.")
         return Step("optimizer step", lines, writes)

@@ -131,13 +131,14 @@ def test_every_text_fits_its_box_in_every_step(browser, tmp_path):
         assert browser.execute_script(outside) == [], step
 
 
+@pytest.mark.parametrize("samples", [1, 4])
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
-def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size):
-    show(browser, batch_page(), tmp_path, *size)
+def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size, samples):
+    show(browser, batch_page(samples), tmp_path, *size)
     hidden = """return ["body", "#say", "#table"].filter((name) => {
         const e = document.querySelector(name);
         return e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight})"""
-    for step in range(119):
+    for step in range(29 * samples + 3):
         slide(browser, step)
         assert browser.execute_script(hidden) == [], step
     assert browser.execute_script("return document.documentElement.scrollHeight <= innerHeight")

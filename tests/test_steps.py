@@ -108,6 +108,15 @@ def test_everything_is_left_as_it_was():
     assert everything() == before
 
 
+def test_the_sentence_of_the_step_is_the_optimizers_own_rule():
+    w = Value(2.0, label="w")
+    graph = nodes(w * 3)
+    first, second, _ = Recorder([graph], [w], optim.SGD([w], lr=0.1), ["…"]).steps[-1].lines
+    assert (first.split(",")[0], second) == ("w ← w − η · sum", "w ← 2 − 0.1 · 3 = 1.7")
+    first, second, _ = Recorder([graph], [w], optim.SGD([w], lr=0.1, momentum=0.9), ["…"]).steps[-1].lines
+    assert (first.split()[0], second) == ("SGD.step()", "w: 2 → 1.7")
+
+
 def test_gradients_of_passes_before_do_not_count():
     """Neither in the expression itself, nor in a node that two samples share."""
     a = Value(3.0, label="a")

@@ -64,7 +64,7 @@ function show(index) {
   Object.assign(document.body.dataset, { reduction, phase: step.phase });
   const here = step.phase === "start" ? "start" : step.sample >= 0 ? String(step.sample) : "batch";
   all("[data-jump]").forEach((button) => button.setAttribute("aria-current", button.dataset.jump === here));
-  reveal(document.querySelector("td.lit"));
+  for (const cell of all("td.lit").reverse()) reveal(cell); // the first last, in case there is no room for all
 }
 
 // Mark the operation at work with its edges, operands and result; returns these boxes.
@@ -99,7 +99,6 @@ function frame(svg, boxes) {
 
 // Scroll the table, and nothing else, until the cell is in view.
 function reveal(cell) {
-  if (!cell) return;
   const pane = byId("table");
   const [inner, outer] = [cell.getBoundingClientRect(), pane.getBoundingClientRect()];
   const head = document.querySelector("thead").offsetHeight;
