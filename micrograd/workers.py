@@ -13,7 +13,8 @@ from typing import Any
 
 from micrograd.engine import Value, gradients
 from micrograd.graph import nodes
-from micrograd.tape import call, plain_leaves
+from micrograd.samples import loss_of
+from micrograd.track import plain_leaves
 
 CHUNK = 16  # samples
 
@@ -45,12 +46,7 @@ def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -
     total = 0.0
     sums: dict[Value, float] = {}
     for k, sample in enumerate(samples, start):
-        try:
-            error = call(loss, sample)
-        except ValueError as cause:
-            raise ValueError(f"sample {k} of the batch: {cause}") from cause
-        if not isinstance(error, Value):
-            raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        error = loss_of(k, loss, sample)
         leaves = plain_leaves(nodes(error))
         for leaf, slope in zip(leaves, gradients(error, leaves)):
             sums[leaf] = sums.get(leaf, 0.0) + slope.data
