@@ -2,7 +2,8 @@
 
 Which ones? When a tape is new, samples that differ from the recorded one in every number, and extreme ones. Of every
 data set that comes later, samples beyond the range of those seen before. And as replays add up, one more sample at the
-2nd, 4th, 8th, … and after every so many samples replayed, so that checking takes a few percent of a long training.
+2nd, 8th, 32nd, …; of results alone, which costs far less, at the 4th, 16th, 64th, … and after every so many samples
+replayed, so that checking takes a few percent of a long training. A large tape is spared the checks of ranges.
 """
 
 import math
@@ -12,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Value, recording
-from micrograd.samples import call_numbered
-from micrograd.track import LOCK, Track, graph_of, lasting_leaves, plain_leaves, uncollected, values_of
+from micrograd.samples import LOCK, call_numbered, graph_of, lasting_leaves, plain_leaves, uncollected, values_of
 
 FIRST = 6  # samples that a new tape is compared on, fewer for a large one:
 FIRST_OPERANDS = 20_000  # together
@@ -23,15 +23,17 @@ TINY = 1e-290  # kernels may answer 0 in the place of smaller numbers
 
 
 class Checks:
-    """What was checked of a tape."""
+    """What was checked of the tape of a ``Track``."""
 
-    def __init__(self, track: Track) -> None:
+    def __init__(self, track: Any) -> None:
         self.track = track
         self.replays = self.replayed = self.count = 0
         self.low = self.high = np.array(track.numbers)
 
     def of_data(self, samples: Sequence[Any], columns: Any, positions: Any, values: Any) -> None:
         """Compare on some of new data, the numbers in ``columns`` being of the samples at ``positions``."""
+        if self.count and self.track.tape.size > FIRST_OPERANDS:
+            return
         if self.count:
             low, high = (
                 np.fmin(self.low, np.fmin.reduce(columns, axis=1)),
@@ -40,25 +42,28 @@ class Checks:
             if not ((low < self.low) | (high > self.high)).any():
                 return
             outside = (columns < self.low[:, None]) | (columns > self.high[:, None])
-            picked = _covering(outside, BEYOND)
             self.low, self.high = low, high
+            for column in _covering(outside, BEYOND):
+                self.compare_results(samples, columns, positions, column, values)
         else:
             self.low, self.high = (
                 np.fmin(self.low, np.fmin.reduce(columns, axis=1)),
                 np.fmax(self.high, np.fmax.reduce(columns, axis=1)),
             )
-            picked = self._first(columns)
-        for column in picked:
-            self.compare(samples, columns, positions, column, values)
+            for column in self._first(columns):
+                self.compare(samples, columns, positions, column, values)
 
     def of_replay(self, samples: Sequence[Any], columns: Any, positions: Any, chosen: Any, values: Any) -> None:
         """Compare on one of the samples that are about to be replayed, if it is time."""
         self.replays += 1
         self.replayed += len(chosen)
-        doubled = self.replays > 1 and not self.replays & (self.replays - 1)
-        if doubled or self.replayed >= EVERY:
+        doublings = self.replays.bit_length() - 1 if not self.replays & (self.replays - 1) else 0
+        column = int(chosen[self.count % len(chosen)])
+        if doublings % 2:
+            self.compare(samples, columns, positions, column, values)
+        elif self.replayed >= EVERY or (doublings and self.track.tape.size <= FIRST_OPERANDS):
             self.replayed = 0
-            self.compare(samples, columns, positions, int(chosen[self.count % len(chosen)]), values)
+            self.compare_results(samples, columns, positions, column, values)
 
     def _first(self, columns: Any) -> list[int]:
         """Columns that differ from the recorded sample, in every number if that is possible, and extremes."""
@@ -76,6 +81,27 @@ class Checks:
         k = int(positions[column])
         with LOCK, uncollected(), recording(Value):
             self._compare(k, samples[k], columns[:, [column]], values)
+
+    def compare_results(self, samples: Sequence[Any], columns: Any, positions: Any, column: int, values: Any) -> None:
+        """As ``compare``, of results alone."""
+        self.count += 1
+        k, owner, numbers = int(positions[column]), self.track.owner, values[: self.track.known].tolist()
+        parameters = owner.parameters[: self.track.known]
+        with LOCK, uncollected(), recording(None):
+            kept = [parameter.data for parameter in parameters]
+            try:
+                for parameter, number in zip(parameters, numbers):
+                    parameter.data = number
+                answers = [v.data for v in values_of(call_numbered(k, owner.function, samples[k]))]
+            except ValueError:
+                return
+            finally:
+                for parameter, number in zip(parameters, kept):
+                    parameter.data = number
+        total, replayed = self.track.program.results(values[: self.track.known], columns, np.array([column]))
+        if not math.isnan(total):
+            scale = max([abs(v) for v in [*numbers, *answers, *columns[:, column].tolist()]])
+            self._agree(f"sample {k}, {samples[k]!r:.80}", answers, replayed[0].tolist(), scale, [], [])
 
     def _compare(self, k: int, sample: Any, column: Any, values: Any) -> None:
         track, owner = self.track, self.track.owner

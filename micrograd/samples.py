@@ -1,9 +1,17 @@
-"""A function of one sample, called: how its arguments are passed, and errors that say which sample it was."""
+"""A function of one sample, called: how its arguments are passed, errors that say which sample it was, its graph."""
 
-from collections.abc import Callable
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
-from micrograd.engine import Value, is_recording
+from micrograd.engine import Value, as_value, is_recording
+from micrograd.graph import nodes
+
+# Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
+LOCK = threading.RLock()
 
 
 def call(function: Callable[..., Any], sample: Any) -> Any:
@@ -48,3 +56,45 @@ def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
     if not isinstance(error, Value):
         raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
     return error
+
+
+def is_several(answer: Any) -> bool:
+    return isinstance(answer, (list, tuple)) or getattr(answer, "ndim", 0) > 0
+
+
+def values_of(answer: Any) -> list[Value]:
+    """What a function returned, a number or several, as Values."""
+    items = list(answer) if is_several(answer) else [answer]
+    if not items:
+        raise ValueError("a recorded function returns a Value, or a list of them; got an empty list")
+    for item in items:
+        if not isinstance(item, (Value, Real)):
+            raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
+    return [as_value(item) for item in items]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector, which finds no cycles in graphs and would take most of the time looking."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def graph_of(results: Sequence[Value]) -> list[Value]:
+    """The nodes of several results' graphs, each after its parents."""
+    return list(dict.fromkeys([node for result in results for node in nodes(result)]))
+
+
+def plain_leaves(graph: Sequence[Any]) -> list[Value]:
+    """The leaves among these nodes, without the inputs and constants of a recording."""
+    return [node for node in graph if type(node) is Value and not node.parents]
+
+
+def lasting_leaves(function: Callable[..., Any], sample: Any, leaves: set[Value]) -> set[Value]:
+    """Those among ``leaves`` that another call has as well; the others were made by the call they come from."""
+    return leaves & set(plain_leaves(graph_of(values_of(call(function, sample))))) if leaves else leaves

@@ -1,25 +1,17 @@
 """The recording of a function on one sample, and what became of it: a tape, its program and its checks."""
 
 import functools
-import gc
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from numbers import Real
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from micrograd.engine import Value, as_value, recording
-from micrograd.graph import nodes
+from micrograd.engine import Value, recording
 from micrograd.lower import lower
-from micrograd.samples import call
+from micrograd.samples import call, graph_of, is_several, lasting_leaves, plain_leaves, uncollected, values_of
 from micrograd.traced import Traced
 
 if TYPE_CHECKING:
     from micrograd.checks import Checks
     from micrograd.replay import Program
-
-# Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
-LOCK = threading.RLock()
 
 
 class Track:
@@ -69,45 +61,3 @@ class Track:
         from micrograd.checks import Checks
 
         return Checks(self)
-
-
-def is_several(answer: Any) -> bool:
-    return isinstance(answer, (list, tuple)) or getattr(answer, "ndim", 0) > 0
-
-
-def values_of(answer: Any) -> list[Value]:
-    """What a function returned, a number or several, as Values."""
-    items = list(answer) if is_several(answer) else [answer]
-    if not items:
-        raise ValueError("a recorded function returns a Value, or a list of them; got an empty list")
-    for item in items:
-        if not isinstance(item, (Value, Real)):
-            raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
-    return [as_value(item) for item in items]
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which finds no cycles in graphs and would take most of the time looking."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def graph_of(results: Sequence[Value]) -> list[Value]:
-    """The nodes of several results' graphs, each after its parents."""
-    return list(dict.fromkeys([node for result in results for node in nodes(result)]))
-
-
-def plain_leaves(graph: Sequence[Any]) -> list[Value]:
-    """The leaves among these nodes, without the inputs and constants of a recording."""
-    return [node for node in graph if type(node) is Value and not node.parents]
-
-
-def lasting_leaves(function: Callable[..., Any], sample: Any, leaves: set[Value]) -> set[Value]:
-    """Those among ``leaves`` that another call has as well; the others were made by the call they come from."""
-    return leaves & set(plain_leaves(graph_of(values_of(call(function, sample))))) if leaves else leaves

@@ -14,9 +14,8 @@ import numpy as np
 from micrograd.data import DataLoader
 from micrograd.optim import Optimizer, within
 from micrograd.replay import Pack, data
-from micrograd.samples import require_batch
+from micrograd.samples import LOCK, require_batch
 from micrograd.tape import Recorded
-from micrograd.track import LOCK
 
 
 class ArrayTrainer:

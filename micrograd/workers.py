@@ -13,8 +13,7 @@ from typing import Any
 
 from micrograd.engine import Value, gradients
 from micrograd.graph import nodes
-from micrograd.samples import loss_of
-from micrograd.track import plain_leaves
+from micrograd.samples import loss_of, plain_leaves
 
 CHUNK = 16  # samples
 
