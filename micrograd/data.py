@@ -6,7 +6,7 @@
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -29,11 +29,6 @@ def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple
     order = list(range(len(samples)))
     random.Random(seed).shuffle(order)
     return [samples[i] for i in order[count:]], [samples[i] for i in order[:count]]
-
-
-def call(function: Callable[..., Any], sample: Any) -> Any:
-    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
-    return function(*sample) if isinstance(sample, tuple) else function(sample)
 
 
 class DataLoader:

@@ -385,6 +385,6 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
 def _slopes(node: Value) -> Sequence[Any]:
     slopes = node.op.partials(node, *node.op.group(node.parents))
     again = node.op.forward(*node.op.group([p.data for p in node.parents]))
-    if again != node.data or any(float(new) != old for new, old in zip(slopes, node.partials, strict=True)):
+    if again != node.data or any(as_value(new).data != old for new, old in zip(slopes, node.partials, strict=True)):
         raise ValueError(f"the data of {node.op.name} or of its operands was changed after the graph was recorded")
     return slopes

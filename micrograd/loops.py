@@ -57,6 +57,28 @@ def _backward2(z, x, y, z_grad, x_grad, y_grad, lanes):
     return check
 
 
+# A user's rule may raise where it is undefined; the kernel's check then finds nan, and the plain function tells why.
+
+
+def _guarded_forward(z, x, y, lanes):
+    try:
+        loop(z, x, y, lanes)
+    except Exception:  # numba knows no other
+        Z = numba.carray(z, lanes)
+        for l in range(lanes):
+            Z[l] = math.nan
+    return 0.0
+
+
+def _guarded_backward(z, x, y, z_grad, x_grad, y_grad, lanes):
+    check = 0.0
+    try:
+        check = loop(z, x, y, z_grad, x_grad, y_grad, lanes)
+    except Exception:
+        check = math.nan
+    return check
+
+
 _TEMPLATES: dict[int, tuple[Any, Any]] = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
 _FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
 _BACKWARD = types.float64(*[types.CPointer(types.float64)] * 6, types.int64)
@@ -84,14 +106,22 @@ def _numeric(rule: Any) -> Any:
 @lru_cache
 def _numeric_ops() -> ModuleType:
     module = ModuleType("numeric_ops")
-    vars(module).update({name: _numeric(row) for name, row in ops.TABLE.items() if row.group is tuple})
+    vars(module).update({name: _numeric(row) for name, row in ops.TABLE.items() if row.group is tuple and is_ours(row)})
     return module
 
 
-def _loop(template: FunctionType, signature: Any, row: Primitive, rule: Any) -> Any:
-    scope = {"numba": numba, "rule": _numeric(rule), "__name__": __name__}
+def is_ours(row: Primitive) -> bool:
+    """Whether it is a row of ``ops``, not a user's."""
+    return row.partials.__module__ == ops.__name__
+
+
+def _loop(template: Any, signature: Any, row: Primitive, rule: Any) -> Any:
+    scope = {"numba": numba, "rule": _numeric(rule), "math": math, "__name__": __name__}
+    ours = is_ours(row)
+    if not ours:
+        scope |= {"loop": numba.njit(**SUM)(FunctionType(template.__code__, scope, template.__name__))}
+        template = _guarded_forward if rule is row.forward else _guarded_backward
     function = FunctionType(template.__code__, scope, template.__name__)
-    ours = row.partials.__module__ == ops.__name__
     # Numba takes what is on disk by the name; a user's rule may change from one run to the next, so it is not kept.
     function.__qualname__ = f"{template.__name__}_{row.name}_{row.constant}_{_version()}"
     function.__module__ = __name__

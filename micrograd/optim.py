@@ -52,7 +52,7 @@ class Optimizer:
             raise ValueError("an optimizer wants one parameter at least; got none")
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError("a parameter is listed twice and would be changed twice a step")
-        self.lr = _within("lr", lr, 0)
+        self.lr = within("lr", lr, 0)
         self.steps = 0
         self.state = [[0.0] * len(self.parameters) for _ in range(state)]
 
@@ -115,7 +115,7 @@ class Optimizer:
                 f"got {shape} of {saved['kind']}"
             )
         state = [[number(x) for x in column] for column in saved["state"]]
-        self.lr, self.steps, self.state = _within("lr", saved["lr"], 0), saved["steps"], state
+        self.lr, self.steps, self.state = within("lr", saved["lr"], 0), saved["steps"], state
 
     def require_finite(self, what: str, numbers: Sequence[float]) -> None:
         if all(map(math.isfinite, numbers)):
@@ -137,8 +137,8 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, state=1 if momentum else 0)
-        self.momentum = _within("momentum", momentum, 0)
-        self.weight_decay = _within("weight_decay", weight_decay, 0)
+        self.momentum = within("momentum", momentum, 0)
+        self.weight_decay = within("weight_decay", weight_decay, 0)
         if nesterov and not momentum:
             raise ValueError("Nesterov's rule wants a momentum above 0")
         self.nesterov = nesterov
@@ -165,10 +165,10 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, state=2 if momentum else 1)
-        self.alpha = _within("alpha", alpha, 0, 1)
-        self.eps = _within("eps", eps, 0)
-        self.weight_decay = _within("weight_decay", weight_decay, 0)
-        self.momentum = _within("momentum", momentum, 0)
+        self.alpha = within("alpha", alpha, 0, 1)
+        self.eps = within("eps", eps, 0)
+        self.weight_decay = within("weight_decay", weight_decay, 0)
+        self.momentum = within("momentum", momentum, 0)
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         if self.weight_decay:
@@ -197,9 +197,9 @@ class Adam(Optimizer):
         super().__init__(parameters, lr, state=2)
         if len(betas) != 2:
             raise ValueError(f"betas are two numbers; got {betas!r}")
-        self.betas = _within("betas[0]", betas[0], 0, 1), _within("betas[1]", betas[1], 0, 1)
-        self.eps = _within("eps", eps, 0)
-        self.weight_decay = _within("weight_decay", weight_decay, 0)
+        self.betas = within("betas[0]", betas[0], 0, 1), within("betas[1]", betas[1], 0, 1)
+        self.eps = within("eps", eps, 0)
+        self.weight_decay = within("weight_decay", weight_decay, 0)
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         if self.decoupled:
@@ -235,7 +235,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     Raises ValueError if the norm is not finite; the gradients are then as they were.
     """
     parameters = list(parameters)
-    _within("max_norm", max_norm, 0)
+    within("max_norm", max_norm, 0)
     norm = math.hypot(*[parameter.grad for parameter in parameters])
     if not math.isfinite(norm):
         raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
@@ -276,7 +276,7 @@ class StepLR(Schedule):
     """Times ``gamma`` after every ``step_size`` updates."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = _whole("step_size", step_size), _within("gamma", gamma, 0)
+        self.step_size, self.gamma = _whole("step_size", step_size), within("gamma", gamma, 0)
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
@@ -287,7 +287,7 @@ class CosineLR(Schedule):
     """Half a cosine wave from the base rate down to ``eta_min`` over ``t_max`` updates (Loshchilov & Hutter 2017)."""
 
     def __init__(self, optimizer: Optimizer, t_max: int, eta_min: float = 0.0) -> None:
-        self.t_max, self.eta_min = _whole("t_max", t_max), _within("eta_min", eta_min, 0)
+        self.t_max, self.eta_min = _whole("t_max", t_max), within("eta_min", eta_min, 0)
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
@@ -303,7 +303,7 @@ class WarmupLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, updates: int, start: float = 0.1, then: Schedule | None = None) -> None:
-        self.updates, self.start, self.then = _whole("updates", updates), _within("start", start, 0), then
+        self.updates, self.start, self.then = _whole("updates", updates), within("start", start, 0), then
         if then is not None:
             if then.optimizer is not optimizer:
                 raise ValueError("the schedule to follow the warm-up is of another optimizer")
@@ -321,7 +321,7 @@ class WarmupLR(Schedule):
         return self.base if self.then is None else self.then.lr(t - self.updates)
 
 
-def _within(name: str, x: float, low: float, below: float = math.inf) -> float:
+def within(name: str, x: float, low: float, below: float = math.inf) -> float:
     if not (isinstance(x, Real) and low <= x < below):
         raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {x!r}")
     return x

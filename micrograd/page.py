@@ -21,12 +21,12 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-from micrograd.data import call
 from micrograd.engine import Value, is_recording
 from micrograd.formula import VISIBLE
 from micrograd.graph import nodes
 from micrograd.optim import Optimizer
 from micrograd.palette import DATA, GRADIENT, ROLES
+from micrograd.samples import call
 from micrograd.steps import Recorder, Step
 
 REDUCTIONS = ("mean", "sum")

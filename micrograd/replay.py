@@ -20,6 +20,7 @@ from micrograd.engine import Value
 from micrograd.instructions import Tape
 from micrograd.kernels import replay
 from micrograd.loops import addresses
+from micrograd.samples import call_numbered
 
 BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
 
@@ -47,8 +48,11 @@ def _flatten(item: Any, numbers: list[float]) -> Shape:
     if isinstance(item, np.ndarray) and item.dtype.kind in "biuf":
         numbers.extend(item.ravel().tolist())
         return np.ndarray, item.shape
-    if isinstance(item, Real):
-        numbers.append(float(item))
+    if isinstance(item, (Real, np.bool_)):
+        try:
+            numbers.append(float(item))
+        except OverflowError:
+            raise ValueError("a number in the range of a float is wanted, got one beyond it") from None
         return None
     raise TypeError(f"a sample is numbers, in nested tuples, lists and arrays; got {item!r} of {type(item).__name__}")
 
@@ -67,6 +71,15 @@ def rebuild(shape: Shape, leaves: Iterator[Any]) -> Any:
     return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
+def listed(samples: Sequence[Any]) -> Sequence[Any]:
+    """Samples of anything that has a length and an index, or can be iterated over, in a list or an array."""
+    if isinstance(samples, (list, tuple, np.ndarray)):
+        return samples
+    if hasattr(samples, "__len__") and hasattr(samples, "__getitem__"):
+        return [samples[k] for k in range(len(samples))]
+    return list(samples)
+
+
 def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
     """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
     whole = _columns(samples)
@@ -75,7 +88,7 @@ def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
         return [(shape, np.arange(len(samples)), np.ascontiguousarray(rows, dtype=np.float64))]
     found: dict[Shape, tuple[list[int], list[list[float]]]] = {}
     for k, sample in enumerate(samples):
-        shape, numbers = flatten(sample)
+        shape, numbers = call_numbered(k, flatten, (sample,))
         positions, columns = found.setdefault(shape, ([], []))
         positions.append(k)
         columns.append(numbers)
@@ -165,27 +178,52 @@ class Pack:
     def __init__(self, recorded: Any, samples: Sequence[Any]) -> None:
         self.recorded = recorded
         self.samples = samples
+        self.checked = False
         self.groups: list[Group] = []
         self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
         for shape, positions, columns in group(samples):
-            track = recorded.track(shape, columns[:, 0].tolist(), int(positions[0]))
+            track = call_numbered(int(positions[0]), recorded.track, (shape, columns[:, 0].tolist()))
             self.groups.append((track, columns, positions))
             self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
 
-    def require_one_result(self) -> None:
+    def _require_one_result(self) -> None:
         if any([track.several for track, _, _ in self.groups]):
             raise TypeError("the loss of a sample is one Value; the recorded function returns a list")
+        for track, _, positions in self.groups:
+            if track.plain is not None:
+                raise TypeError(
+                    f"the loss of a sample is a Value; for sample {positions[0]} of the batch, got {track.plain!r}"
+                )
+
+    def _require_as_many_results(self) -> None:
+        first = self.groups[0][0]
+        for track, _, positions in self.groups:
+            if (len(track.tape.results), track.several) != (len(first.tape.results), first.several):
+                raise ValueError(
+                    f"map wants as many results from every sample; got {len(first.tape.results)} from sample 0, "
+                    f"{len(track.tape.results)} from sample {positions[0]}"
+                )
+
+    def _check(self, values: Any) -> None:
+        """Compare the tapes with the plain function on some of these samples, once."""
+        if not self.checked:
+            self.checked = True
+            for track, columns, positions in self.groups:
+                track.checks.of_data(self.samples, columns, positions, values)
 
     def gradient(self, values: Any, order: Any = None, executor: Executor | None = None) -> tuple[float, Any] | None:
         """The sum of the losses of samples ``order`` at parameters ``values``, and its gradient.
 
         None if a number on the way is not finite: the plain function then tells what happened.
         """
+        if not self.checked:
+            self._require_one_result()
+        self._check(values)
         pieces = []
         for (track, columns, positions), chosen, _ in self._chosen(order):
-            track.check_if_due(self, columns, positions, chosen, values)
+            track.checks.of_replay(self.samples, columns, positions, chosen, values)
             pieces += [
-                (track.program, values[: track.parameters], columns, chosen[start : start + CHUNK])
+                (track.program, values[: track.known], columns, chosen[start : start + CHUNK])
                 for start in range(0, len(chosen), CHUNK)
             ]
         answers = (
@@ -203,10 +241,12 @@ class Pack:
 
     def results(self, values: Any) -> Array | None:
         """The results of all samples, (samples, results), or None as above."""
+        self._require_as_many_results()
+        self._check(values)
         results: Array = np.empty((len(self.samples), len(self.groups[0][0].tape.results)))
         for (track, columns, positions), chosen, place in self._chosen(None):
-            track.check_if_due(self, columns, positions, chosen, values)
-            total, results[place] = track.program.results(values[: track.parameters], columns, chosen)
+            track.checks.of_replay(self.samples, columns, positions, chosen, values)
+            total, results[place] = track.program.results(values[: track.known], columns, chosen)
             if isnan(total):
                 return None
         return results

@@ -13,9 +13,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from micrograd.data import call
-from micrograd.engine import Value, is_recording, no_grad
+from micrograd.engine import Value, no_grad
 from micrograd.optim import Optimizer, Schedule, clip_grad_norm
+from micrograd.samples import call, loss_of, require_batch, require_recording
 from micrograd.tape import Recorded
 
 if TYPE_CHECKING:
@@ -39,15 +39,8 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
     of the samples before it have been added then.
     """
-    if isinstance(batch, tuple) and not all(isinstance(sample, tuple) for sample in batch):
-        raise TypeError(
-            f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
-        )
-    samples = list(batch)
-    if not samples:
-        raise ValueError("a batch wants one sample at least; got none")
-    if not is_recording():
-        raise ValueError("there are no gradients to accumulate under no_grad()")
+    samples = require_batch(batch)
+    require_recording()
     share = _share(reduction, len(samples))
     if isinstance(loss, Recorded):
         replayed = loss.add_gradients(samples, share, executor)
@@ -60,13 +53,7 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
         return workers.add_gradients(loss, samples, share, executor) * share
     total = 0.0
     for k, sample in enumerate(samples):
-        try:
-            error = call(loss, sample)
-        except (TypeError, ValueError) as cause:
-            kind = TypeError if isinstance(cause, TypeError) else ValueError
-            raise kind(f"sample {k} of the batch: {cause}") from cause
-        if not isinstance(error, Value):
-            raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        error = loss_of(k, loss, sample)
         if error.role == "constant":
             raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
         error.backward(share)
@@ -149,6 +136,7 @@ def fit(
     """
     if held_out is not None and not len(held_out):
         raise ValueError("held_out wants one sample at least; got none")
+    require_recording()
     history = History()
     bar = _bar(epochs, progress)
     trainer = _trainer(loss, batches, optimizer, executor)
@@ -157,7 +145,8 @@ def fit(
             if trainer is None:
                 samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
             else:
-                samples, mean_loss = _replayed_epoch(trainer, reduction, schedule, max_norm, keep=metric is not None)
+                with trainer.quiet():
+                    samples, mean_loss = _replayed_epoch(trainer, reduction, schedule, max_norm, metric is not None)
                 if metric is not None or held_out is not None or callbacks:
                     trainer.publish()
             for name, number in _row(loss, mean_loss, metric, samples, held_out).items():

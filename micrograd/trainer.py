@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.data import DataLoader
-from micrograd.optim import Optimizer
+from micrograd.optim import Optimizer, within
 from micrograd.replay import Pack, data
+from micrograd.samples import LOCK, require_batch
 from micrograd.tape import Recorded
 
 
@@ -27,10 +28,16 @@ class ArrayTrainer:
         self.executor = executor
         if not loss.parameters:  # then the tape has its parameters in the optimizer's order
             loss.parameters.extend(optimizer.parameters)
-        self.pack = Pack(loss, batches.samples) if isinstance(batches, DataLoader) else None
+        # A data set of the user's own may make its samples anew each time, so it is asked for every batch.
+        fixed = isinstance(batches, DataLoader) and isinstance(batches.samples, (list, tuple, np.ndarray))
+        self.pack = Pack(loss, batches.samples) if fixed else None  # type: ignore[attr-defined]
         self.loaded = False
 
     def load(self) -> None:
+        with LOCK:
+            self._load()
+
+    def _load(self) -> None:
         learning = set(self.optimizer.parameters)
         self.frozen = [p for p in self.loss.parameters if p not in learning]
         self.w = data(self.optimizer.parameters)
@@ -45,8 +52,9 @@ class ArrayTrainer:
     def publish(self) -> None:
         """Give data, gradients and state back to Values and optimizer."""
         if self.loaded:
-            for parameter, number, slope in zip(self.optimizer.parameters, self.w.tolist(), self.g.tolist()):
-                parameter.data, parameter.grad = number, slope
+            with LOCK:
+                for parameter, number, slope in zip(self.optimizer.parameters, self.w.tolist(), self.g.tolist()):
+                    parameter.data, parameter.grad = number, slope
             self.optimizer.state = [column.tolist() for column in self.state]
             self.loaded = False
 
@@ -57,7 +65,7 @@ class ArrayTrainer:
                 yield self.pack, np.arange(order.start, order.stop) if isinstance(order, range) else np.array(order)
         else:
             for batch in self.batches:
-                samples = list(batch)
+                samples = require_batch(batch)
                 yield Pack(self.loss, samples), np.arange(len(samples))
 
     def gradient(self, pack: Pack, order: Any) -> tuple[float, Any] | None:
@@ -91,6 +99,13 @@ class ArrayTrainer:
             raise
         self.w, self.state, self.g = w, state, gradient
 
+    def quiet(self) -> Any:
+        """Without NumPy's warnings: what is not finite raises an error that says more."""
+        return np.errstate(all="ignore")
+
     def clip(self, gradient: Any, max_norm: float) -> Any:
+        within("max_norm", max_norm, 0)
         norm = math.sqrt(gradient @ gradient)
+        if not math.isfinite(norm):  # the squares overflow; the norm itself need not
+            norm = math.hypot(*gradient)
         return gradient * (max_norm / norm) if norm > max_norm else gradient

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from typing import Any
 
-from micrograd.data import call
 from micrograd.engine import Value, gradients
 from micrograd.graph import nodes
-from micrograd.tape import plain_leaves
+from micrograd.samples import loss_of, plain_leaves
 
 CHUNK = 16  # samples
 
@@ -46,12 +45,7 @@ def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -
     total = 0.0
     sums: dict[Value, float] = {}
     for k, sample in enumerate(samples, start):
-        try:
-            error = call(loss, sample)
-        except ValueError as cause:
-            raise ValueError(f"sample {k} of the batch: {cause}") from cause
-        if not isinstance(error, Value):
-            raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        error = loss_of(k, loss, sample)
         leaves = plain_leaves(nodes(error))
         for leaf, slope in zip(leaves, gradients(error, leaves)):
             sums[leaf] = sums.get(leaf, 0.0) + slope.data

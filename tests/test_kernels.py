@@ -231,6 +231,8 @@ def test_a_dask_cluster_with_a_worker_killed():
     ):
         pool = client.get_executor()
         assert bits(pool) == bits(None)
+        with ThreadPoolExecutor(1) as thread:
+            assert plain_bits(pool) == plain_bits(thread)
         fast, samples, parameters = problem(100_000)
         pids = list(client.run(os.getpid).values())
         killer = subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(0.05); os.kill({pids[0]}, 9)"])

@@ -28,10 +28,14 @@ USES = {
     "vector": [],
     "kernels": ["instructions", "vector"],
     "loops": ["kernels"],
-    "replay": ["loops"],
-    "tape": ["lower", "replay", "data"],
-    "trainer": ["tape", "optim"],
-    "workers": ["tape"],
+    "replay": ["samples", "loops"],
+    "traced": ["engine"],
+    "checks": ["samples"],
+    "track": ["checks", "lower", "replay", "traced"],
+    "tape": ["track"],
+    "samples": ["engine"],
+    "trainer": ["tape", "optim", "data"],
+    "workers": ["samples"],
     "train": ["trainer", "workers"],
     "check": ["engine"],
     "palette": [],
@@ -43,7 +47,7 @@ USES = {
     "explain": ["formula"],
     "steps": ["formula", "optim"],
     "scene": ["draw", "steps"],
-    "page": ["scene", "data"],
+    "page": ["scene", "samples"],
 }
 
 

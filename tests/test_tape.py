@@ -416,8 +416,7 @@ def test_what_reads_data_is_found_out(what):
 
 def test_a_late_difference_is_found_out():
     fast = jit(READERS["a branch"])
-    for _ in range(7):  # the next check is before the eighth replay
-        accumulate(fast, [0.5, 0.6, 0.7] * 80)
+    accumulate(fast, [0.5, 0.6, 0.7] * 80)
     with pytest.raises(ValueError, match="on the tape"):
         accumulate(fast, [-0.5] * 240)
 
@@ -427,7 +426,7 @@ def test_exchanged_parameters_are_found_out():
     fast = jit(lambda x, y: losses.hinge(model(x), y))
     accumulate(fast, pairs(40))
     model.layers[0].neurons[0].weights[0] = Value(0.3)
-    with pytest.raises(ValueError, match="was not there"):
+    with pytest.raises(ValueError, match="did not use when it was recorded"):
         accumulate(fast, pairs(40))
 
 
@@ -436,7 +435,7 @@ def test_added_parameters_are_found_out():
     fast = jit(lambda x, y: losses.hinge(model(x), y) + sum(extra))
     accumulate(fast, pairs(40))
     extra.append(Value(0.0))
-    with pytest.raises(ValueError, match="was not there"):
+    with pytest.raises(ValueError, match="did not use when it was recorded"):
         accumulate(fast, pairs(40))
 
 

@@ -1,0 +1,100 @@
+"""A function of one sample, called: how its arguments are passed, errors that say which sample it was, its graph."""
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any
+
+from micrograd.engine import Value, as_value, is_recording
+from micrograd.graph import nodes
+
+# Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
+LOCK = threading.RLock()
+
+
+def call(function: Callable[..., Any], sample: Any) -> Any:
+    """``function`` of a sample: of its members if it is a tuple, (x, y) say, else of the sample itself."""
+    return function(*sample) if isinstance(sample, tuple) else function(sample)
+
+
+def from_arguments(arguments: tuple[Any, ...]) -> Any:
+    """The sample for which ``call`` passes these arguments."""
+    return arguments[0] if len(arguments) == 1 and not isinstance(arguments[0], tuple) else arguments
+
+
+def call_numbered(k: int, function: Callable[..., Any], sample: Any) -> Any:
+    """As ``call``; a TypeError or ValueError names the sample's number in the batch."""
+    try:
+        return call(function, sample)
+    except (TypeError, ValueError) as cause:
+        kind = TypeError if isinstance(cause, TypeError) else ValueError
+        raise kind(f"sample {k} of the batch: {cause}") from cause
+
+
+def require_batch(batch: Any) -> list[Any]:
+    """The samples of a batch. Raises TypeError for a sample in its place, ValueError if there are none."""
+    if isinstance(batch, tuple) and not all(isinstance(sample, tuple) for sample in batch):
+        raise TypeError(
+            f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
+        )
+    samples = list(batch)
+    if not samples:
+        raise ValueError("a batch wants one sample at least; got none")
+    return samples
+
+
+def require_recording() -> None:
+    if not is_recording():
+        raise ValueError("there are no gradients to accumulate under no_grad()")
+
+
+def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
+    """The loss graph of sample number ``k`` of a batch. Raises TypeError if it is not a Value."""
+    error = call_numbered(k, loss, sample)
+    if not isinstance(error, Value):
+        raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+    return error
+
+
+def is_several(answer: Any) -> bool:
+    return isinstance(answer, (list, tuple)) or getattr(answer, "ndim", 0) > 0
+
+
+def values_of(answer: Any) -> list[Value]:
+    """What a function returned, a number or several, as Values."""
+    items = list(answer) if is_several(answer) else [answer]
+    if not items:
+        raise ValueError("a recorded function returns a Value, or a list of them; got an empty list")
+    for item in items:
+        if not isinstance(item, (Value, Real)):
+            raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
+    return [as_value(item) for item in items]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector, which finds no cycles in graphs and would take most of the time looking."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def graph_of(results: Sequence[Value]) -> list[Value]:
+    """The nodes of several results' graphs, each after its parents."""
+    return list(dict.fromkeys([node for result in results for node in nodes(result)]))
+
+
+def plain_leaves(graph: Sequence[Any]) -> list[Value]:
+    """The leaves among these nodes, without the inputs and constants of a recording."""
+    return [node for node in graph if type(node) is Value and not node.parents]
+
+
+def lasting_leaves(function: Callable[..., Any], sample: Any, leaves: set[Value]) -> set[Value]:
+    """Those among ``leaves`` that another call has as well; the others were made by the call they come from."""
+    return leaves & set(plain_leaves(graph_of(values_of(call(function, sample))))) if leaves else leaves
