@@ -187,7 +187,7 @@ def casadi(task, compiled=True):
         buffer.set_arg(i, memoryview(array))
     buffer.set_res(0, memoryview(slopes))
 
-    def gradient():
+    def gradient(alive=(function, buffer)):  # noqa: ARG001 (run does not keep what it uses)
         numbers[0][:], numbers[1][:] = next(batches)
         run()
         return slopes / task.size + 2 * task.strength * weights
@@ -208,7 +208,7 @@ def by_gcc(ca, function):
         command = ["gcc", "-O3", "-march=native", "-shared", "-fPIC", f"{folder}/mapped.c", "-o", library, "-lm"]
         if subprocess.run(command, check=False).returncode:
             raise Unable("gcc did not compile it")
-        return ca.external("mapped", library)
+        return ca.external(function.name(), library)
 
 
 def casadi_machine(task):
