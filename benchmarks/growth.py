@@ -14,7 +14,7 @@ FIT, EAGER = "ours, tape, fit", "ours, eager"
 NUMPY, TORCH, JAX = "NumPy by hand", "PyTorch", "JAX, jit"
 MAKERS = {FIT: scalars.tape_fit, EAGER: scalars.eager, NUMPY: arrays.numpy_by_hand, TORCH: arrays.torch_eager}
 MAKERS |= {JAX: arrays.jax_jit}
-ROUNDS, SECONDS = 5, 0.02
+ROUNDS, SECONDS = 4, 0.02
 
 
 def curve(peers, tasks, limits):

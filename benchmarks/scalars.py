@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from task import LR, Unable, flat
+from task import LR, UnableError, flat
 
 from micrograd import accumulate, data, fit, jit, losses, optim
 
@@ -91,10 +91,10 @@ def tape_fit(task, threads=0):
 def scalar(task, kind):
     """With a class of the interface of micrograd's Value, the network written as in micrograd 0.1.0."""
     if task.loss != "hinge":
-        raise Unable("too slow, and it has no logarithm")
+        raise UnableError("too slow, and it has no logarithm")
     for operation in (task.activation, "relu"):
         if not hasattr(kind, operation):
-            raise Unable(f"it has no {operation}")
+            raise UnableError(f"it has no {operation}")
     layers = [
         [[kind(float(v)) for v in (*row, bias)] for row, bias in zip(weights, biases)]
         for weights, biases in task.layers()
@@ -174,6 +174,8 @@ def casadi(task, compiled=True):
             out = ca.fmax(out, 0) if task.activation == "relu" else ca.tanh(out)
     loss = ca.fmax(1 - y * out, 0) if task.loss == "hinge" else ca.logsumexp(out) - ca.dot(y, out)
     function = ca.Function("one", [p, x, y], [ca.gradient(loss, p)]).map("mapped", "serial", task.size, [0], [0])
+    if compiled and len(weights) > 2000:
+        raise UnableError("gcc takes too long over its C")
     if compiled:
         function = by_gcc(ca, function)
     slopes = np.zeros(len(weights))
@@ -187,7 +189,7 @@ def casadi(task, compiled=True):
         buffer.set_arg(i, memoryview(array))
     buffer.set_res(0, memoryview(slopes))
 
-    def gradient(alive=(function, buffer)):  # noqa: ARG001 (run does not keep what it uses)
+    def gradient(alive=(function, buffer)):  # which run does not keep
         numbers[0][:], numbers[1][:] = next(batches)
         run()
         return slopes / task.size + 2 * task.strength * weights
@@ -207,7 +209,7 @@ def by_gcc(ca, function):
         library = f"{folder}/mapped.so"
         command = ["gcc", "-O3", "-march=native", "-shared", "-fPIC", f"{folder}/mapped.c", "-o", library, "-lm"]
         if subprocess.run(command, check=False).returncode:
-            raise Unable("gcc did not compile it")
+            raise UnableError("gcc did not compile it")
         return ca.external(function.name(), library)
 
 

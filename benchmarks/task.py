@@ -10,7 +10,7 @@ from micrograd import data, nn
 LR = 0.05
 
 
-class Unable(Exception):
+class UnableError(Exception):
     """An engine lacks an operation that the task wants."""
 
 

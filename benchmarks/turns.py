@@ -12,7 +12,7 @@ import time
 from math import ceil
 
 import numpy as np
-from task import Unable
+from task import UnableError
 
 LEAST = (
     300  # steps a turn, of engines that do them in a second: what a call of ``fit`` costs is shared by an epoch or so
@@ -44,7 +44,7 @@ def serve(make, pipe):
             pipe.send((np.array(gradient), timed(steps, unit) / unit))
         except ImportError as cause:
             pipe.send(f"not installed ({cause})")
-        except Unable as cause:
+        except UnableError as cause:
             pipe.send(str(cause))
         except Exception as cause:  # whatever a peer raises, the others go on
             pipe.send(f"{type(cause).__name__}: {str(cause)[:80]}")
