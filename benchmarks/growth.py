@@ -55,21 +55,22 @@ def against_threads(peers, quick):
 
 def memory(quick):
     """Peak bytes of eager accumulation, and of one graph for the whole batch, against its size."""
-    points = {"sample by sample": [], "one graph": []}
-    for size in (1, 10, 100) if quick else (1, 10, 100, 1000):
-        task = moons(100, n=1000)
-        model, samples = task.network(), [s for batch in task.sample_batches() for s in batch][:size]
-        loss = scalars.sample_loss(task, model)
-        points["sample by sample"].append((size, peak(lambda: accumulate(loss, samples))))
-        points["one graph"].append((size, peak(lambda: sum([loss(*sample) for sample in samples]).backward())))
-    return points
+    task = moons(100, n=1000)
+    loss = scalars.sample_loss(task, task.network())
+    whole = [sample for batch in task.sample_batches() for sample in batch]
+    ways = {
+        "sample by sample": lambda samples: accumulate(loss, samples),
+        "one graph": lambda samples: sum([loss(*sample) for sample in samples]).backward(),
+    }
+    sizes = (1, 10, 100) if quick else (1, 10, 100, 1000)
+    return {name: [(size, peak(way, whole[:size])) for size in sizes] for name, way in ways.items()}
 
 
-def peak(function):
-    function()
+def peak(function, *arguments):
+    function(*arguments)
     gc.collect()
     tracemalloc.start()
-    function()
+    function(*arguments)
     bytes_ = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return bytes_

@@ -1,4 +1,4 @@
-"""This project beside its peers: each checked for the same gradient, then timed by turns in one run.
+"""Engines side by side, ours and its peers: each checked for the same gradient, then timed by turns in one run.
 
     python benchmarks/peers.py              some minutes; writes benchmarks.md and benchmarks.png to --out
     python benchmarks/peers.py --quick      a minute, fewer turns and smaller tasks
