@@ -14,13 +14,19 @@ from math import isnan
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from micrograd.engine import Value
 from micrograd.instructions import Tape
-from micrograd.kernels import replay
-from micrograd.loops import addresses
 from micrograd.samples import call_numbered
+
+try:
+    import numpy as np
+
+    from micrograd.kernels import replay
+    from micrograd.loops import addresses
+except ModuleNotFoundError as cause:
+    raise ModuleNotFoundError(
+        'replaying a tape wants NumPy and Numba; install them with: pip install "micrograd[fast]"'
+    ) from cause
 
 BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
 

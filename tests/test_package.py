@@ -111,3 +111,17 @@ def test_type_information_and_templates_are_packaged():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     assert setup["options.package_data"]["micrograd"].split() == ["py.typed", "templates/*"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "extra"),
+    [
+        ("numba", "jit(lambda x: w * x).map([1.0, 2.0])", "fast"),
+        ("numpy", "accumulate(jit(lambda x: w * x), [1.0] * 300)", "fast"),
+        ("jinja2", "step_through(w * w).html", "page"),
+    ],
+)
+def test_what_wants_an_extra_says_which(missing, code, extra):
+    code = f"import sys; sys.modules[{missing!r}] = None; from micrograd import *; w = Value(2.0); {code}"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert answer.stderr.rstrip().endswith(f'pip install "micrograd[{extra}]"')
