@@ -73,6 +73,14 @@ class Playground:
     def picture(self):
         return self.browser.execute_script("return document.querySelector('img[alt^=decision]')?.src")
 
+    def settled(self):
+        """The picture, once it has stayed as it is for a second: a page that is starting draws it more than once."""
+        before, now = None, self.picture()
+        while now is None or now != before:
+            time.sleep(1)
+            before, now = now, self.picture()
+        return now
+
     def changes(self, act):
         """Do something, and wait until the picture is another one."""
         before = self.picture()
@@ -90,16 +98,16 @@ def playground(chromium, address):
 
 
 def test_step_slider_play_and_reset_change_the_picture(playground):
-    first = playground.picture()
+    first = playground.settled()
     assert first.startswith("data:image/png;base64,")
     assert "layers.0: 8 units, 24 parameters" in playground.graph()
 
     playground.changes(playground.control("button", "step", "button").click)  # one update
-    once = playground.picture()
-    playground.changes(playground.control("button", "reset", "button").click)
-    assert playground.picture() == first
-    playground.changes(playground.control("button", "step", "button").click)
-    assert playground.picture() == once  # the same seed
+    once = playground.settled()
+    playground.control("button", "reset", "button").click()
+    playground.until(lambda: playground.picture() == first)
+    playground.control("button", "step", "button").click()
+    playground.until(lambda: playground.picture() == once)  # the same seed
 
     play = playground.control("switch", "play", "[role=switch]").click
     playground.changes(play)
