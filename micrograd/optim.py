@@ -15,11 +15,13 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 from micrograd.engine import Value, number
 
 ARRAY_FROM = 64  # parameters; where NumPy is loaded, since a tape is used, the rule takes so many as arrays
+
+Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
 
 
 class Optimizer:
@@ -35,7 +37,7 @@ class Optimizer:
         state: for each quantity that the rule carries along (momentum, say), its number for each parameter.
     """
 
-    def __init__(self, parameters: Iterable[Value] | Iterable[tuple[str, Value]], lr: float, state: int) -> None:
+    def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
         self.parameters: list[Value] = []
         self.names: list[str] = []
         for i, item in enumerate(parameters):
@@ -130,7 +132,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        parameters: Parameters,
         lr: float = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -157,7 +159,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        parameters: Parameters,
         lr: float = 0.01,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -188,7 +190,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        parameters: Parameters,
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -220,7 +222,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Value] | Iterable[tuple[str, Value]],
+        parameters: Parameters,
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
