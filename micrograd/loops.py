@@ -1,10 +1,8 @@
 """Loops over lanes compiled from the rows of the table of primitives, for kernels to call through their address."""
 
-import hashlib
-import inspect
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from numba.core import types
 
 from micrograd import ops, vector
+from micrograd.compiled import kept_on_disk
 from micrograd.kernels import SUM
 from micrograd.ops import Primitive
 from micrograd.vector import vector_math
@@ -121,26 +120,17 @@ def _loop(template: Any, signature: Any, row: Primitive, rule: Any) -> Any:
     if not ours:
         scope |= {"loop": numba.njit(**SUM)(FunctionType(template.__code__, scope, template.__name__))}
         template = _guarded_forward if rule is row.forward else _guarded_backward
-    function = FunctionType(template.__code__, scope, template.__name__)
-    # Numba takes what is on disk by the name; a user's rule may change from one run to the next, so it is not kept.
-    function.__qualname__ = f"{template.__name__}_{row.name}_{row.constant}_{_version()}"
+    function = FunctionType(template.__code__, scope, f"{template.__name__}_{row.name}_{row.constant}")
     function.__module__ = __name__
+    compiler = partial(numba.cfunc, signature)
     try:
-        return numba.cfunc(signature, cache=ours, **SUM)(function)
-    except RuntimeError:
-        return numba.cfunc(signature, **SUM)(function)
+        # A user's rule may change from one run to the next while its name does not, so it is not kept.
+        return kept_on_disk(compiler, function, ops, vector, **SUM) if ours else compiler(**SUM)(function)
     except numba.core.errors.NumbaError as cause:
         raise TypeError(
             f"the primitive {row.name!r} cannot be replayed, since numba does not compile its rules; write them with "
             f"arithmetic, math and primitives, or call the plain function: {cause}"
         ) from cause
-
-
-@lru_cache
-def _version() -> str:
-    """Changes with the table, so that loops of an older one are not taken from disk."""
-    source = inspect.getsource(ops) + inspect.getsource(vector)
-    return hashlib.sha1(source.encode()).hexdigest()[:12]
 
 
 def addresses(primitives: Sequence[tuple[Primitive, int]]) -> Any:

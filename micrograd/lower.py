@@ -78,6 +78,7 @@ class _Lowering:
         self.active = {False: set(range(len(parameters))), True: set[int]()}
         self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body
         self.layers: dict[tuple[int, ...], list[Unit]] = {}
+        self.packed: dict[tuple[int, ...], int] = {}  # where weights are in the tape; layers may have the same ones
         self.fills: dict[int, int] = {}
 
         # A sum that is one term of another sum and used nowhere else is made part of it.
@@ -245,23 +246,34 @@ class _Lowering:
     # ---- the flat lists ----
 
     def _flatten(self) -> None:
-        tape, zero = self.tape, self.constants[0.0]
+        tape = self.tape
         for instructions in self.code[False], self.code[True]:
             tape.prelude = len(tape.code)
             for op, n, args, flags in instructions:
                 if op == LAYER:
                     units = self.layers[tuple(args)]
-                    padding = -len(args) % 4  # kernels take four inputs at a time
-                    weights = [s for _, w, _ in units for s in [*w, *[zero] * padding]]
-                    shared = [*weights, *[bias for _, _, bias in units]]
+                    shared = [s for _, weights, bias in units for s in [*weights, bias]]
                     wanted = flags | WEIGHTS * (not self.active[False].isdisjoint(shared))
-                    rows = [*args, *[0] * padding]
-                    tape.emit(op, len(units), len(rows), [*rows, *[y for y, _, _ in units], *shared], wanted)
+                    tape.emit(op, len(units), *self._filled(args, units), wanted)
                 elif op == MAP and len(tape.code) > tape.prelude and self._continues(n, args):
                     _, at, m, _, _ = tape.code[-1]
                     tape.code[-1] = op, at, m + 1, n, flags
                 else:
                     tape.emit(op, 1, n, args, flags)
+
+    def _filled(self, inputs: list[int], units: list[Unit]) -> tuple[int, list[int]]:
+        """The number of a layer's inputs and its arguments, filled up to fours as kernels take them."""
+        zero = self.constants[0.0]
+        rows = [*inputs, *[0] * (-len(inputs) % 4)]
+        padding = [zero] * (len(rows) - len(inputs))
+        units = [*units, *[(0, [zero] * len(inputs), zero)] * (-len(units) % 4)]
+        packed = []
+        for k in range(0, len(units), 4):
+            packed += [s for column in zip(*[[bias, *w, *padding] for _, w, bias in units[k : k + 4]]) for s in column]
+        place = self.packed.setdefault(tuple(packed), len(self.tape.weights))
+        if place == len(self.tape.weights):
+            self.tape.weights += packed
+        return len(rows), [*rows, *[y for y, _, _ in units], place]
 
     def _continues(self, n: int, args: list[int]) -> bool:
         """Whether this MAP does to the next rows what the instruction before does."""

@@ -21,14 +21,14 @@ from micrograd.samples import call_numbered
 try:
     import numpy as np
 
-    from micrograd.kernels import replay
+    from micrograd.kernels import replay, scratch_size
     from micrograd.loops import addresses
 except ModuleNotFoundError as cause:
     raise ModuleNotFoundError(
         'replaying a tape wants NumPy and Numba; install them with: pip install "micrograd[fast]"'
     ) from cause
 
-BLOCK_BYTES = 1 << 18  # of values and derivatives of a block of lanes: they stay in the second-level cache
+BLOCK_BYTES, LANES = 1 << 21, 128  # at most, of values and derivatives of a block of lanes: they stay in the cache
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -134,10 +134,12 @@ class Program:
         self.primitives = tape.primitives
         self.code = np.array(tape.code, dtype=np.int64).reshape(-1, 5)
         self.args = np.array(tape.args, dtype=np.int64)
+        self.weights = np.array(tape.weights, dtype=np.int64)
         self.constants = np.array(tape.constants, dtype=np.float64)
-        width = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 16), 128)
-        self.sizes = np.array([tape.prelude, width, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
+        most = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 8), LANES)
+        self.sizes = np.array([tape.prelude, most, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
         self._loops: Any = None
+        self._scratch: list[Array] = []  # kept, since the system takes longer to give memory than a replay to use it
 
     def gradient(self, parameters: Any, inputs: Any, chosen: Any) -> tuple[float, Any]:
         """Sums over the columns ``chosen`` of ``inputs``: the first result, nan if a number on the way is not finite,
@@ -160,11 +162,17 @@ class Program:
     def _replay(self, parameters: Any, inputs: Any, chosen: Any, outputs: Any, gradient: Any) -> float:
         if self._loops is None:
             self._loops = addresses(self.primitives)
-        arrays = self.code, self.args, self._loops, self.sizes, parameters, self.constants, inputs, chosen
-        return replay(*arrays, outputs, gradient)  # type: ignore[no-any-return]
+        try:
+            scratch = self._scratch.pop()
+        except IndexError:  # at first, or while other threads replay
+            scratch = np.empty(scratch_size(self.sizes, self.weights))
+        tape = self.code, self.args, self.weights, self._loops, self.sizes
+        answer = replay(*tape, scratch, parameters, self.constants, inputs, chosen, outputs, gradient)
+        self._scratch.append(scratch)
+        return answer  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_loops": None}  # addresses are of this process
+        return self.__dict__ | {"_loops": None, "_scratch": []}  # addresses are of this process
 
 
 def array(numbers: Sequence[Any]) -> Array:
