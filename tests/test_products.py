@@ -1,4 +1,4 @@
-"""Layers and dots in compiled loops, beside NumPy's products of matrices, at the shapes that fours and lanes may have."""
+"""Layers and dots in compiled loops, beside NumPy's products of matrices, at shapes that fours and lanes may have."""
 
 import numba
 import numpy as np
