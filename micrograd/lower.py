@@ -94,6 +94,7 @@ class _Lowering:
             if self.kind[node] != Kind.CONSTANT:
                 self._lower(node)
         self.tape.results = [self._operand(result, rows=True) for result in results]
+        self._renumber()
         self._flatten()
 
     def _kind_of(self, node: Value) -> Kind:
@@ -119,13 +120,18 @@ class _Lowering:
             self.place[node] = self._pick(node, rows)
         else:
             operands = [self._operand(parent, rows) for parent in node.parents]
-            self.place[node] = y = self._new(rows, any([a in self.active[rows] for a in operands]))
             if op is ops.logsumexp:
+                self.place[node] = y = self._new(rows, not self.active[rows].isdisjoint(operands))
                 self.code[rows].append((LOGSUMEXP, len(operands), [y, self._new(rows, False), *operands], 0))
             elif len(operands) > MOST_OPERANDS or op.group is not tuple:
                 raise TypeError(f"a tape replays primitives of one or two numbers; {op.name!r} has {len(operands)}")
             else:
-                self.code[rows].append((MAP, self._primitive(op, len(operands)), [y, operands[0], operands[-1]], 0))
+                self.place[node] = self._map(op, operands, rows)
+
+    def _map(self, op: Primitive, operands: list[int], rows: bool) -> int:
+        y = self._new(rows, not self.active[rows].isdisjoint(operands))
+        self.code[rows].append((MAP, self._primitive(op, len(operands)), [y, operands[0], operands[-1]], 0))
+        return y
 
     def _new(self, rows: bool, active: bool) -> int:
         if rows:
@@ -211,7 +217,7 @@ class _Lowering:
         if not pairs:
             if shift == self.constants[0.0] and list(scalars.values()) == [one]:
                 return next(iter(scalars))
-            return self._layer(scalars, shift)
+            return self._residual(scalars, shift) or self._layer(scalars, shift)
         rows = [row for pair in pairs for row in pair]
         more = bool(scalars) or shift != self.constants[0.0]
         y = self._layer(scalars, shift) if more else self._new(True, False)
@@ -219,6 +225,14 @@ class _Lowering:
             self.active[True].add(y)
         self.code[True].append((DOT, len(pairs), [y, *[a for a, _ in pairs], *[b for _, b in pairs]], int(more)))
         return y
+
+    def _residual(self, weights: dict[int, int], bias: int) -> int | None:
+        """A unit whose output is added to a row, if it is one: without that row, it is of one layer with others."""
+        rest = dict(weights)
+        plain = [row for row, weight in weights.items() if weight == self.constants[1.0] and rest.pop(row)]
+        if len(plain) == 2 and not rest and bias == self.constants[0.0]:
+            return self._map(ops.add, plain, True)
+        return self._map(ops.add, [self._layer(rest, bias), *plain], True) if len(plain) == 1 and rest else None
 
     def _layer(self, weights: dict[int, int], bias: int) -> int:
         """A unit on these rows. All units on the same rows are computed where the first of them is."""
@@ -244,6 +258,21 @@ class _Lowering:
         return y
 
     # ---- the flat lists ----
+
+    def _renumber(self) -> None:
+        """Number rows in the order of computation: like operations, next to each other, then work on rows that are so."""
+        order = [*range(1 + self.tape.n_inputs)]
+        for op, _, args, _ in self.code[True]:
+            order += [y for y, _, _ in self.layers[tuple(args)]] if op == LAYER else args[: 1 + (op == LOGSUMEXP)]
+        new = {row: k for k, row in enumerate(dict.fromkeys(order))}
+        self.layers = {
+            tuple([new[x] for x in rows]): [(new[y], weights, bias) for y, weights, bias in units]
+            for rows, units in self.layers.items()
+        }
+        for k, (op, n, args, flags) in enumerate(self.code[True]):
+            rows = 2 if op == PICK_SHARED else len(args)
+            self.code[True][k] = op, n, [*[new[a] for a in args[:rows]], *args[rows:]], flags
+        self.tape.results = [new[row] for row in self.tape.results]
 
     def _flatten(self) -> None:
         tape = self.tape

@@ -554,3 +554,19 @@ def test_pick_without_a_tape():
         pick([a, b], Value(0.5))
     with pytest.raises(TypeError, match="whole number"):
         pick([a, b], 0.5)
+
+
+def test_units_added_to_rows_are_one_layer_and_one_addition():
+    random.seed(6)
+    w = [[Value(random.random()) for _ in range(5)] for _ in range(5)]
+
+    def residual(*x):
+        return [v + dot(row, x) for v, row in zip(x, w)]
+
+    tape = jit(residual).tape(*range(5))
+    assert len(tape.code) == 2, str(tape)
+    np.testing.assert_allclose(
+        jit(residual).map([(1.0, 2.0, 3.0, 4.0, 5.0)]),
+        [[v.data for v in residual(1.0, 2.0, 3.0, 4.0, 5.0)]],
+        rtol=1e-15,
+    )
