@@ -83,8 +83,8 @@ def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
 
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
-        if type(other) is not Value:
-            if not isinstance(other, (Real, Value)):
+        if type(other) is not Value and not isinstance(other, Value):
+            if type(other) is not float and not isinstance(other, Real):  # the latter takes long
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
             other = as_value(other)
         return record(op, (self, other), (self.data, other.data))
@@ -131,17 +131,20 @@ class Value(Copyable):
 
     __slots__ = ("_rule", "data", "grad", "label", "op", "parents", "partials")
 
+    _leaves = LEAVES  # what leaves that are made while this class is recorded have as op
+
     def __init__(
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
     ) -> None:
-        if role not in LEAVES:
-            raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
+        leaves = (_recording.get() or Value)._leaves
+        if role not in leaves:
+            raise ValueError(f"role is one of {', '.join(leaves)}; got {role!r}")
         self.data = number(data)
         self.grad = 0.0
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         self.partials: Sequence[float] = ()
-        self.op = _by_hand(_op) if self.parents or _op else LEAVES[role]
+        self.op = _by_hand(_op) if self.parents or _op else leaves[role]
 
     __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
     __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
@@ -257,7 +260,7 @@ class Value(Copyable):
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
         node.data, node.grad, node.label, node.partials, op = state
-        node.op = op if parents else LEAVES[op]
+        node.op = op if parents else (_recording.get() or Value)._leaves[op]
         node.parents = parents
         return node
 
