@@ -47,6 +47,8 @@ def number(data: Any) -> float:
 
 # What a leaf is to the reader of a picture; to a gradient it makes no difference.
 LEAVES = {role: Primitive(role, number, lambda *_: (), symbol="") for role in ("parameter", "input", "constant")}
+# The same for leaves made while a tape is recorded, or nothing is: a tape asks whether another call has them as well.
+MADE = {role: Primitive(role, number, lambda *_: (), symbol="") for role in LEAVES}
 
 
 @contextmanager
@@ -131,20 +133,17 @@ class Value(Copyable):
 
     __slots__ = ("_rule", "data", "grad", "label", "op", "parents", "partials")
 
-    _leaves = LEAVES  # what leaves that are made while this class is recorded have as op
-
     def __init__(
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
     ) -> None:
-        leaves = (_recording.get() or Value)._leaves
-        if role not in leaves:
-            raise ValueError(f"role is one of {', '.join(leaves)}; got {role!r}")
+        if role not in LEAVES:
+            raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
         self.data = number(data)
         self.grad = 0.0
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         self.partials: Sequence[float] = ()
-        self.op = _by_hand(_op) if self.parents or _op else leaves[role]
+        self.op = _by_hand(_op) if self.parents or _op else (LEAVES if _recording.get() is Value else MADE)[role]
 
     __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
     __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
@@ -260,7 +259,7 @@ class Value(Copyable):
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
         node.data, node.grad, node.label, node.partials, op = state
-        node.op = op if parents else (_recording.get() or Value)._leaves[op]
+        node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
         node.parents = parents
         return node
 

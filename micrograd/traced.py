@@ -6,8 +6,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, NoReturn
 
-from micrograd.engine import LEAVES, Value
-from micrograd.ops import Primitive
+from micrograd.engine import Value
 
 NOT_THE_USERS = ("micrograd", "numpy")  # packages
 _CHOICE = (
@@ -42,9 +41,6 @@ class Traced(Value):
     """A Value while a function is recorded: what would turn it into a plain number or a decision raises TypeError."""
 
     __slots__ = ()
-
-    # Leaves that the function makes itself are told by their op from those that were there before.
-    _leaves = {role: Primitive(role, op.forward, op.partials, op.symbol) for role, op in LEAVES.items()}  # noqa: RUF012
 
     __bool__ = _refusing("whether a value is 0", _CHOICE)
     __lt__ = __le__ = __gt__ = __ge__ = _refusing("a comparison of values", _CHOICE)

@@ -40,16 +40,19 @@ class Track:
         traced = replay.rebuild(shape, iter(leaves))
         try:
             answer = call(function, traced)
-        except KeyError as cause:
-            if isinstance(cause.args[0], Traced):
+        except LookupError as cause:
+            key = cause.args[0] if cause.args else None
+            if isinstance(key, Traced) or str(key).startswith("only integers"):  # a dict's, an array's
                 raise TypeError(
-                    "a tape has one path for all samples, so it cannot look up a value of the sample in a dict; "
-                    "keep the choices in a list, and write pick(values, index) for one by a whole number"
+                    "a tape has one path for all samples, so it cannot look up a value of the sample in a dict or an "
+                    "array; keep the choices in a list, and write pick(values, index) for one by a whole number"
                 ) from cause
             raise
         results = values_of(answer)
         self.several = is_several(answer)
         self.plain = None if self.several or isinstance(answer, Value) else answer
+        if answer is results[0] and answer in leaves:  # a number of the sample as it came
+            self.plain = answer.data
         tape = lower(results, leaves, known)
         made = {v for v in tape.parameters[len(known) :] if v.op not in LEAVES.values()}
         made -= lasting_leaves(function, traced, made)  # made by the first call and kept, say
