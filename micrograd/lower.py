@@ -33,11 +33,9 @@ def lower(
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
 
     Its parameters are the ``known`` ones, in their order, and after them what else it finds; ``made`` are plain Values
-    that the function itself makes, and constants.
-
-    Everything recorded has the inputs' class, a subclass of Value of their own; plain Values are leaves that existed
-    before, the parameters. Raises TypeError for nodes that cannot be replayed: results of operations from before the
-    recording, nodes made by hand, and primitives of three numbers or more.
+    that the function itself makes, and constants. Everything recorded has the inputs' class, a subclass of Value of
+    their own; plain Values are leaves that existed before, the parameters. Raises TypeError for nodes that cannot be
+    replayed: results of operations from before the recording, nodes made by hand, and primitives of three numbers.
     """
     return _Lowering(results, inputs, known, made).tape
 
@@ -48,12 +46,9 @@ Factor = Value | float  # a float is 1.0 or -1.0
 class _Lowering:
     """Goes over the graph three times: to count uses, to gather sums, and from leaves to results to write the code.
 
-    Attributes:
-        uses: how many operations and results take the result of an operation.
-        kind, level: of leaves and operations, sums that are part of another sum left out; leaves have level 0, the
-            operations on them alone 1, and so on.
-        operands: of each operation; those of a sum, factor and factor of each product in turn, go down to its terms.
-        place: the index of a node's scalar or row.
+    ``uses`` counts the operations and results that take the result of an operation. Leaves have ``level`` 0, operations
+    on them alone 1, and so on; the ``operands`` of a sum are the factors of its products, two by two, and what is part
+    of another sum has neither. ``place`` is the index of a node's scalar or row.
     """
 
     def __init__(

@@ -123,8 +123,10 @@ class Recorded:
         None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
         a number is not finite, which it raises an error for.
         """
-        if self._tracks and max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
-            return None
+        if not self._tracks:
+            self.pack(samples)  # which records: what cannot be replayed is told at once
+        if max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
+            return None  # before kernels are loaded
         pack, values = self.pack(samples)
         answer = pack.gradient(values, executor=executor)
         if answer is None:

@@ -219,6 +219,14 @@ def test_the_function_is_called_once_to_record_it(w):
     assert len(calls) == 1
 
 
+def test_few_samples_load_no_kernels(w):
+    fast = jit(lambda x: w * x)
+    assert accumulate(fast, [1.0, 2.0]) == 3.0
+    assert all("program" not in vars(track) for track in fast._tracks.values())
+    with pytest.raises(TypeError, match="a comparison of values"):
+        accumulate(jit(lambda x: w if x > 1 else x), [1.0])
+
+
 # ---- the check -------------------------------------------------------------------------------------------------------
 
 
