@@ -47,6 +47,8 @@ def number(data: Any) -> float:
 
 # What a leaf is to the reader of a picture; to a gradient it makes no difference.
 LEAVES = {role: Primitive(role, number, lambda *_: (), symbol="") for role in ("parameter", "input", "constant")}
+# The same for leaves made while a tape is recorded, or nothing is: a tape asks whether another call has them as well.
+MADE = {role: Primitive(role, number, lambda *_: (), symbol="") for role in LEAVES}
 
 
 @contextmanager
@@ -83,8 +85,8 @@ def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
 
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
-        if type(other) is not Value:
-            if not isinstance(other, (Real, Value)):
+        if type(other) is not Value and not isinstance(other, Value):
+            if type(other) is not float and not isinstance(other, Real):  # the latter takes long
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
             other = as_value(other)
         return record(op, (self, other), (self.data, other.data))
@@ -141,7 +143,7 @@ class Value(Copyable):
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         self.partials: Sequence[float] = ()
-        self.op = _by_hand(_op) if self.parents or _op else LEAVES[role]
+        self.op = _by_hand(_op) if self.parents or _op else (LEAVES if _recording.get() is Value else MADE)[role]
 
     __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
     __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
@@ -257,7 +259,7 @@ class Value(Copyable):
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
         node.data, node.grad, node.label, node.partials, op = state
-        node.op = op if parents else LEAVES[op]
+        node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
         node.parents = parents
         return node
 

@@ -7,7 +7,6 @@ left out, constants are folded, sums of products become dots, and dots over the 
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from enum import IntEnum
 
 from micrograd import ops
 from micrograd.engine import Value
@@ -20,8 +19,8 @@ Unit = tuple[int, list[int], int]  # of a layer: y, weights, bias
 MOST_OPERANDS = 2  # of a primitive that MAP replays
 
 
-class Kind(IntEnum):
-    """What the number of a node depends on."""
+class Kind:
+    """What the number of a node depends on; plain numbers, since an Enum's take a long time to look up."""
 
     CONSTANT = 0
     SHARED = 1  # on parameters
@@ -29,50 +28,45 @@ class Kind(IntEnum):
 
 
 def lower(
-    results: Sequence[Value],
-    graph: Sequence[Value],
-    inputs: Sequence[Value],
-    known: Sequence[Value] = (),
-    made: Collection[Value] = (),
+    results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = (), made: Collection[Value] = ()
 ) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
 
-    ``graph`` are the results' nodes, each after its parents.
-
     Its parameters are the ``known`` ones, in their order, and after them what else it finds; ``made`` are plain Values
-    that the function itself makes, and constants.
-
-    Everything recorded has the inputs' class, a subclass of Value of their own; plain Values are leaves that existed
-    before, the parameters. Raises TypeError for nodes that cannot be replayed: results of operations from before the
-    recording, nodes made by hand, and primitives of three numbers or more.
+    that the function itself makes, and constants. Everything recorded has the inputs' class, a subclass of Value of
+    their own; plain Values are leaves that existed before, the parameters. Raises TypeError for nodes that cannot be
+    replayed: results of operations from before the recording, nodes made by hand, and primitives of three numbers.
     """
-    return _Lowering(results, graph, inputs, known, made).tape
+    return _Lowering(results, inputs, known, made).tape
 
 
 Factor = Value | float  # a float is 1.0 or -1.0
 
 
 class _Lowering:
-    """Goes through the graph once, from leaves to results; ``place`` is the index of a node's scalar or row."""
+    """Goes over the graph three times: to count uses, to gather sums, and from leaves to results to write the code.
+
+    ``uses`` counts the operations and results that take the result of an operation. Leaves have ``level`` 0, operations
+    on them alone 1, and so on; the ``operands`` of a sum are the factors of its products, two by two, and what is part
+    of another sum has neither. ``place`` is the index of a node's scalar or row.
+    """
 
     def __init__(
-        self,
-        results: Sequence[Value],
-        graph: Sequence[Value],
-        inputs: Sequence[Value],
-        known: Sequence[Value],
-        made: Collection[Value],
+        self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value], made: Collection[Value]
     ) -> None:
-        self.kind = dict.fromkeys(inputs, Kind.ROW) | dict.fromkeys(made, Kind.CONSTANT)
-        for node in graph:
-            if node not in self.kind:
-                self.kind[node] = self._kind_of(node)
-        found = [v for v in graph if not v.parents and self.kind[v] == Kind.SHARED]
+        self.uses = _count_uses(results)
+        self.one, self.minus = Value(1.0), Value(-1.0)
+        self.kind = dict.fromkeys(inputs, Kind.ROW) | dict.fromkeys([*made, self.one, self.minus], Kind.CONSTANT)
+        self.level = dict.fromkeys(self.kind, 0)
+        self.operands: dict[Value, list[Value]] = {}
+        self._gather(results)
+        found = [v for v, kind in self.kind.items() if kind == Kind.SHARED and not v.parents]
         parameters = list(dict.fromkeys([*known, *found]))
-        numbers = dict.fromkeys([0.0, 1.0, -1.0, *[v.data for v in graph if self.kind[v] == Kind.CONSTANT]])
+        constants = [v for v, kind in self.kind.items() if kind == Kind.CONSTANT]
+        numbers = dict.fromkeys([0.0, 1.0, -1.0, *[v.data for v in constants]])
         self.tape = Tape(parameters, len(inputs), list(numbers), 1 + len(inputs), len(parameters) + len(numbers))
         self.constants = {number: len(parameters) + i for i, number in enumerate(numbers)}
-        self.place = {v: self.constants[v.data] for v in graph if self.kind[v] == Kind.CONSTANT}
+        self.place = {v: self.constants[v.data] for v in constants}
         self.place |= {v: i for i, v in enumerate(parameters)} | {v: 1 + i for i, v in enumerate(inputs)}
         # The scalars (False) and rows (True) that depend on parameters: what gradients are wanted for.
         self.active = {False: set(range(len(parameters))), True: set[int]()}
@@ -80,42 +74,81 @@ class _Lowering:
         self.layers: dict[tuple[int, ...], list[Unit]] = {}
         self.packed: dict[tuple[int, ...], int] = {}  # where weights are in the tape; layers may have the same ones
         self.fills: dict[int, int] = {}
-
-        # A sum that is one term of another sum and used nowhere else is made part of it.
-        uses = Counter([parent for node in graph for parent in node.parents])
-        uses.update(results)
-        self.terms: dict[Value, list[tuple[Factor, Value]]] = {
-            term: []
-            for node in graph
-            for term in _sums_within(node)
-            if uses[term] == 1 and term.op in LINEAR and self.kind[term] == self.kind[node] != Kind.CONSTANT
-        }
-        for node in _by_level(graph):
+        # By level, and then by name, so that like operations come to stand side by side.
+        for node in sorted(self.operands, key=lambda node: (self.level[node], node.op.name)):
             if self.kind[node] != Kind.CONSTANT:
                 self._lower(node)
         self.tape.results = [self._operand(result, rows=True) for result in results]
         self._renumber()
         self._flatten()
 
-    def _kind_of(self, node: Value) -> Kind:
-        recorded = type(node) is not Value
-        if not node.parents:
-            return Kind.CONSTANT if recorded else Kind.SHARED
-        if not recorded or not node.partials:
-            made = "before the function was called" if node.partials else "by hand"
-            raise TypeError(f"a tape replays what the function does; {node!r} ({node.op.name}) was made {made}")
-        return max([self.kind[parent] for parent in node.parents])
+    def _gather(self, results: Sequence[Value]) -> None:
+        """Find the operands, kind and level of all that the results are computed from."""
+        kind, level, operands = self.kind, self.level, self.operands
+        path = [*results][::-1]
+        while path:
+            node = path[-1]
+            if node in kind:
+                path.pop()
+            elif not node.parents:
+                kind[path.pop()] = Kind.SHARED if type(node) is Value else Kind.CONSTANT
+                level[node] = 0
+            elif node not in operands:
+                operands[node] = taken = self._factors(node) if node.op in LINEAR else [*node.parents]
+                path += [v for v in taken if v not in kind][::-1]
+            else:
+                kinds = [kind[v] for v in operands[node]]
+                kind[node] = max(kinds)
+                level[node] = 1 + max([level[v] for v in operands[node]])
+                if node.op in LINEAR and min(kinds) == Kind.CONSTANT:
+                    operands[node] = self._folded(operands[node])
+
+    # ---- sums of products ----
+
+    def _factors(self, node: Value) -> list[Value]:
+        """Of the products that a linear operation adds up, factor after factor, those of its terms in their place."""
+        uses, one, minus = self.uses, self.one, self.minus
+        factors: list[Value] = []  # the last first
+        terms = [node]
+        while terms:
+            term = terms.pop()
+            op, parents = term.op, term.parents
+            if op not in LINEAR or (term is not node and uses.get(term) != 1):
+                factors += (term, one)
+            elif op is ops.mul:
+                factors += parents[::-1]
+            elif op is ops.add:
+                terms += parents
+            elif op is ops.dot:
+                w, x, *bias = ops.dot.group(parents)
+                factors += [v for pair in zip(reversed(x), reversed(w)) for v in pair]
+                terms += bias
+            else:
+                factors += (parents[-1], minus)
+                terms += parents[:-1]
+        factors.reverse()
+        return factors
+
+    def _folded(self, factors: list[Value]) -> list[Value]:
+        """The same with products of constants added up to one."""
+        total, rest = 0.0, list[Value]()
+        for a, b in zip(factors[::2], factors[1::2]):
+            if self.kind[a] == self.kind[b] == Kind.CONSTANT:
+                total += a.data * b.data
+            else:
+                rest += (a, b)
+        if total:
+            constant = Value(total)
+            self.kind[constant] = Kind.CONSTANT
+            rest += (self.one, constant)
+        return rest
 
     def _lower(self, node: Value) -> None:
         op, rows = node.op, self.kind[node] == Kind.ROW
         if op in LINEAR:
-            products = self._products(node)
-            if node in self.terms:
-                self.terms[node] = products
-            else:
-                self.place[node] = (
-                    self._affine(products) if rows else self._scalar([self._places(*p) for p in products])
-                )
+            factors = self.operands[node]
+            products: list[tuple[Factor, Value]] = list(zip(factors[::2], factors[1::2]))
+            self.place[node] = self._affine(products) if rows else self._scalar([self._places(*p) for p in products])
         elif op is ops.pick:
             self.place[node] = self._pick(node, rows)
         else:
@@ -156,30 +189,6 @@ class _Lowering:
         if place not in self.fills:
             self.fills[place] = self._layer({}, place)
         return self.fills[place]
-
-    # ---- sums of products ----
-
-    def _products(self, node: Value) -> list[tuple[Factor, Value]]:
-        """The terms of a linear operation, products of two, with those of sums that are its terms in their place."""
-        parents = node.parents
-        if node.op is ops.mul:
-            return [(parents[0], parents[1])]
-        if node.op is ops.neg:
-            return [(-1.0, parents[0])]
-        if node.op is ops.sub:
-            return [*self._take(parents[0]), (-1.0, parents[1])]
-        if node.op is ops.add:
-            first, second = self._take(parents[0]), self._take(parents[1])
-        else:
-            w, x, *bias = ops.dot.group(parents)
-            first, second = list(zip(w, x)), self._take(bias[0]) if bias else []
-        if len(first) < len(second):
-            first, second = second, first
-        first += second
-        return first
-
-    def _take(self, term: Value) -> list[tuple[Factor, Value]]:
-        return self.terms.pop(term, None) or [(1.0, term)]
 
     def _places(self, a: Factor, b: Value) -> tuple[int, int]:
         return self.constants[a] if isinstance(a, float) else self.place[a], self.place[b]
@@ -310,18 +319,19 @@ class _Lowering:
         return op == MAP and before == n and args == [a + m for a in self.tape.args[at : at + 3]]
 
 
-def _by_level(graph: Sequence[Value]) -> list[Value]:
-    """Results of operations, those that depend on leaves alone first: like operations come to stand side by side."""
-    level: dict[Value, int] = {}
-    for node in graph:
-        level[node] = 1 + max([level[parent] for parent in node.parents], default=-1)
-    return sorted([node for node in graph if node.parents], key=lambda node: (level[node], node.op.name))
-
-
-def _sums_within(node: Value) -> Sequence[Value]:
-    """The operands that are terms of the sum that this node is."""
-    if node.op is ops.add:
-        return node.parents
-    if node.op is ops.sub:
-        return node.parents[:1]
-    return node.parents[-1:] if node.op is ops.dot and len(node.parents) % 2 else ()
+def _count_uses(results: Sequence[Value]) -> dict[Value, int]:
+    """How often each operation's result is taken, by other operations and as a result."""
+    uses = dict(Counter([result for result in results if result.parents]))
+    reached = list(uses)
+    while reached:
+        node = reached.pop()
+        if type(node) is Value or not node.partials:
+            made = "before the function was called" if node.partials else "by hand"
+            raise TypeError(f"a tape replays what the function does; {node!r} ({node.op.name}) was made {made}")
+        for parent in node.parents:
+            if parent in uses:
+                uses[parent] += 1
+            elif parent.parents:
+                uses[parent] = 1
+                reached.append(parent)
+    return uses

@@ -196,7 +196,7 @@ class Pack:
         self.groups: list[Group] = []
         self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
         for shape, positions, columns in group(samples):
-            track = call_numbered(int(positions[0]), recorded.track, (shape, columns[:, 0].tolist()))
+            track = recorded.first_track(samples, shape, columns, positions)
             self.groups.append((track, columns, positions))
             self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
 

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 from micrograd.engine import Value, as_value, is_recording
-from micrograd.graph import nodes
 
 # Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
 LOCK = threading.RLock()
@@ -86,8 +85,15 @@ def uncollected() -> Iterator[None]:
 
 
 def graph_of(results: Sequence[Value]) -> list[Value]:
-    """The nodes of several results' graphs, each after its parents."""
-    return list(dict.fromkeys([node for result in results for node in nodes(result)]))
+    """The nodes of several results' graphs, in the order in which a walk back from the results meets them."""
+    found = dict.fromkeys(results)
+    met = list(found)
+    while met:
+        for parent in met.pop().parents:
+            if parent not in found:
+                found[parent] = None
+                met.append(parent)
+    return list(found)
 
 
 def plain_leaves(graph: Sequence[Any]) -> list[Value]:

@@ -30,6 +30,7 @@ from micrograd.track import Track
 if TYPE_CHECKING:
     from micrograd.replay import Array, Pack
 
+TRIALS = 10  # samples that a function may be undefined for before it is not recorded
 WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
 
 
@@ -62,7 +63,7 @@ class Recorded:
         if not callable(function):
             raise TypeError(f"jit records a function of one sample; got {function!r}")
         functools.update_wrapper(self, function, updated=())
-        self.function = function
+        self.function: Callable[..., Any] = function.function if isinstance(function, Recorded) else function
         self.parameters: list[Value] = []
         self._tracks: dict[Any, Track] = {}
 
@@ -123,8 +124,10 @@ class Recorded:
         None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
         a number is not finite, which it raises an error for.
         """
-        if self._tracks and max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
-            return None
+        if not self._tracks:
+            self.pack(samples)  # which records: what cannot be replayed is told at once
+        if max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
+            return None  # before kernels are loaded
         pack, values = self.pack(samples)
         answer = pack.gradient(values, executor=executor)
         if answer is None:
@@ -141,6 +144,17 @@ class Recorded:
 
         with LOCK:
             return replay.Pack(self, samples), replay.data(self.parameters)
+
+    def first_track(self, samples: Sequence[Any], shape: Any, columns: Any, positions: Any) -> Track:
+        """The track for samples of one shape, recorded on the first of them where the function is defined."""
+        found: list[ValueError] = []
+        for k, numbers in zip(positions[:TRIALS].tolist(), columns[:, :TRIALS].T.tolist()):
+            try:
+                return call_numbered(k, self.track, (shape, numbers))  # type: ignore[no-any-return]
+            except ValueError as cause:  # noqa: PERF203  # few
+                found.append(cause)
+        call_numbered(int(positions[0]), self.function, samples[positions[0]])  # its own error, if there is one
+        raise found[0]
 
     def track(self, shape: Any, numbers: Sequence[float]) -> Track:
         with LOCK:

@@ -4,9 +4,10 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from micrograd.engine import Value, recording
+from micrograd.engine import LEAVES, Value, recording
+from micrograd.instructions import Tape
 from micrograd.lower import lower
-from micrograd.samples import call, graph_of, is_several, lasting_leaves, plain_leaves, uncollected, values_of
+from micrograd.samples import call, is_several, lasting_leaves, uncollected, values_of
 from micrograd.traced import Traced
 
 if TYPE_CHECKING:
@@ -25,30 +26,37 @@ class Track:
     """
 
     def __init__(self, owner: Any, shape: Any, numbers: Sequence[float]) -> None:
+        self.owner = owner
+        self.numbers = numbers
+        with uncollected(), recording(Traced):
+            self.tape = self._record(shape)  # and the graph dies before the collector could look at it
+        self.known = len(self.tape.parameters)
+
+    def _record(self, shape: Any) -> Tape:
         from micrograd import replay
 
-        self.owner = owner
-        leaves = [Traced(number, role="input") for number in numbers]
+        function, known = self.owner.function, self.owner.parameters
+        leaves = [Traced(number, role="input") for number in self.numbers]
         traced = replay.rebuild(shape, iter(leaves))
-        with uncollected(), recording(Traced):
-            try:
-                answer = call(owner.function, traced)
-            except KeyError as cause:
-                if isinstance(cause.args[0], Traced):
-                    raise TypeError(
-                        "a tape has one path for all samples, so it cannot look up a value of the sample in a dict; "
-                        "keep the choices in a list, and write pick(values, index) for one by a whole number"
-                    ) from cause
-                raise
-            results = values_of(answer)
-            self.several = is_several(answer)
-            self.plain = None if self.several or isinstance(answer, Value) else answer
-            graph = graph_of(results)
-            unknown = set(plain_leaves(graph)) - set(owner.parameters)
-            made = unknown - lasting_leaves(owner.function, traced, unknown)
-            self.tape = lower(results, graph, leaves, owner.parameters, made)
-        self.known = len(self.tape.parameters)
-        self.numbers = numbers
+        try:
+            answer = call(function, traced)
+        except LookupError as cause:
+            key = cause.args[0] if cause.args else None
+            if isinstance(key, Traced) or str(key).startswith("only integers"):  # a dict's, an array's
+                raise TypeError(
+                    "a tape has one path for all samples, so it cannot look up a value of the sample in a dict or an "
+                    "array; keep the choices in a list, and write pick(values, index) for one by a whole number"
+                ) from cause
+            raise
+        results = values_of(answer)
+        self.several = is_several(answer)
+        self.plain = None if self.several or isinstance(answer, Value) else answer
+        if answer is results[0] and answer in leaves:  # a number of the sample as it came
+            self.plain = answer.data
+        tape = lower(results, leaves, known)
+        made = {v for v in tape.parameters[len(known) :] if v.op not in LEAVES.values()}
+        made -= lasting_leaves(function, traced, made)  # made by the first call and kept, say
+        return lower(results, leaves, known, made) if made else tape
 
     @functools.cached_property
     def program(self) -> "Program":

@@ -6,6 +6,7 @@ import pickle
 import random
 import sys
 import threading
+from contextlib import nullcontext
 from fractions import Fraction
 
 import numpy as np
@@ -89,6 +90,12 @@ def test_a_loss_that_is_no_value(answer):
         fit(jit(lambda x: answer), data.DataLoader(MANY, 50), optim.SGD([parameter], 0.1), progress=False)
 
 
+def test_a_number_of_the_sample_is_no_loss():
+    for loss in (lambda x: x, jit(lambda x: x)):
+        with pytest.raises(TypeError, match=r"the loss of a sample is a Value; for sample 0 of the batch, got 0\.1"):
+            accumulate(loss, MANY)
+
+
 # ---- what goes in ----------------------------------------------------------------------------------------------------
 
 
@@ -125,9 +132,11 @@ def test_keywords_and_no_arguments(w):
 # ---- what a tape cannot record ---------------------------------------------------------------------------------------
 
 
-def test_a_dict_is_no_list_of_choices(w, v):
-    with pytest.raises(TypeError, match="in a dict; keep the choices in a list"):
+def test_a_dict_or_an_array_is_no_list_of_choices(w, v):
+    with pytest.raises(TypeError, match=r"sample 0 .*in a dict or an array; keep the choices in a list"):
         accumulate(jit(lambda x: {0: w, 1: v}[x] * 1.0), [0, 1] * 150)
+    with pytest.raises(TypeError, match=r"sample 0 .*in a dict or an array; keep the choices in a list"):
+        accumulate(jit(lambda x: np.array([w, v])[x] * 1.0), [0, 1] * 150)
 
 
 @pytest.mark.parametrize("loss", [lambda x: x // 2, lambda x: 5 % x, lambda x: divmod(x, 2)[1]])
@@ -155,6 +164,67 @@ def test_derivatives_within_a_loss(w):
     assert_same(slope, MANY, [w])
     with pytest.raises(ValueError, match="on the tape"):
         accumulate(jit(lambda x: gradients((w * x) ** 3, w) * w), MANY)
+
+
+@pytest.mark.parametrize("bad", [0, 17])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda w, x: (w * x) ** 0.5,  # defined there, but not its slope
+        lambda w, x: (w * x).log(),
+        lambda w, x: losses.binary_cross_entropy(w, 1.5 - x),
+    ],
+)
+def test_the_recorded_sample_is_like_any_other(w, loss, bad):
+    """Where the loss is undefined there, another is recorded, and the error is the engine's."""
+    samples = [1.0] * 300
+    samples[bad] = 0.0
+    errors = []
+    for function in (lambda x: loss(w, x), jit(lambda x: loss(w, x))):
+        w.grad = 0.0
+        with pytest.raises(ValueError, match=f"sample {bad} of the batch: ") as error:
+            accumulate(function, samples)
+        errors.append((str(error.value), w.grad))
+    assert errors[0] == errors[1]
+
+
+def test_a_slope_that_nobody_wants(w):
+    samples = [0.0, *MANY]
+    assert jit(lambda x: (w * x) ** 0.5).map(samples)[:2].tolist() == pytest.approx([0.0, 0.2**0.5])
+    assert_same(lambda x: w * x**0.5, samples, [w])
+    with pytest.raises(ValueError, match=r"sample 0 of the batch: log\(0\.0\)"):
+        jit(lambda x: (w * x).log()).map([0.0])
+
+
+@pytest.mark.parametrize("scope", [nullcontext, no_grad])
+def test_values_made_within_the_function(w, scope):
+    """They are constants, unless the function keeps them: then they are parameters."""
+    kept = {}
+
+    def loss(x):
+        with scope():
+            factor = Value(0.5)
+            if "p" not in kept:
+                kept["p"] = Value(3.0)
+        return factor * x * w * kept["p"]
+
+    fast = jit(loss)
+    assert fast.tape(1.0).parameters == [w, kept["p"]]
+    assert_same(loss, MANY, [w, kept["p"]])
+
+
+def test_the_function_is_called_once_to_record_it(w):
+    calls = []
+    jit(lambda x: calls.append(x) or w * x).tape(1.0)
+    assert len(calls) == 1
+
+
+def test_few_samples_load_no_kernels(w):
+    fast = jit(lambda x: w * x)
+    assert accumulate(fast, [1.0, 2.0]) == 3.0
+    assert all("program" not in vars(track) for track in fast._tracks.values())
+    with pytest.raises(TypeError, match="a comparison of values"):
+        accumulate(jit(lambda x: w if x > 1 else x), [1.0])
 
 
 # ---- the check -------------------------------------------------------------------------------------------------------
@@ -301,6 +371,16 @@ def test_methods():
     assert steep.loss is steep.loss
     assert steep.parameters() == [steep.slope]
     assert Line.loss.__doc__ == "Of a sample."
+
+
+def test_a_model_with_a_recorded_method_copies_and_pickles():
+    line = Line(3.0)
+    accumulate(line.loss, [(x, 1.0) for x in MANY])
+    for other in (copy.deepcopy(line), pickle.loads(pickle.dumps(line))):
+        other.slope.data = 5.0
+        assert other.loss.function.__self__ is other
+        assert other.loss.map([(2.0, 1.0)]).tolist() == [81.0]
+    assert line.loss.map([(2.0, 1.0)]).tolist() == [25.0]
 
 
 def test_attributes_of_a_module_do_not_hide_methods():
