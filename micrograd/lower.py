@@ -269,7 +269,7 @@ class _Lowering:
     # ---- the flat lists ----
 
     def _renumber(self) -> None:
-        """Number rows in the order of computation: like operations, next to each other, then work on rows that are so."""
+        """Number rows in the order of computation: like operations, side by side, then work on rows that are so."""
         order = [*range(1 + self.tape.n_inputs)]
         for op, _, args, _ in self.code[True]:
             order += [y for y, _, _ in self.layers[tuple(args)]] if op == LAYER else args[: 1 + (op == LOGSUMEXP)]
