@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from micrograd import ops
+from micrograd.assemble import Instruction, Unit, assemble
 from micrograd.engine import Value
-from micrograd.instructions import DOT, INPUTS, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, WEIGHTS, Tape
+from micrograd.instructions import DOT, INPUTS, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, Tape
 from micrograd.ops import Primitive
 
 LINEAR = {ops.add, ops.sub, ops.neg, ops.mul, ops.dot}
-Instruction = tuple[int, int, list[int], int]  # op, n, args, flags
-Unit = tuple[int, list[int], int]  # of a layer: y, weights, bias
 MOST_OPERANDS = 2  # of a primitive that MAP replays
 
 
@@ -38,9 +37,6 @@ def lower(
     replayed: results of operations from before the recording, nodes made by hand, and primitives of three numbers.
     """
     return _Lowering(results, inputs, known, made).tape
-
-
-Factor = Value | float  # a float is 1.0 or -1.0
 
 
 class _Lowering:
@@ -72,15 +68,13 @@ class _Lowering:
         self.active = {False: set(range(len(parameters))), True: set[int]()}
         self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body
         self.layers: dict[tuple[int, ...], list[Unit]] = {}
-        self.packed: dict[tuple[int, ...], int] = {}  # where weights are in the tape; layers may have the same ones
         self.fills: dict[int, int] = {}
         # By level, and then by name, so that like operations come to stand side by side.
         for node in sorted(self.operands, key=lambda node: (self.level[node], node.op.name)):
             if self.kind[node] != Kind.CONSTANT:
                 self._lower(node)
         self.tape.results = [self._operand(result, rows=True) for result in results]
-        self._renumber()
-        self._flatten()
+        assemble(self.tape, self.code[False], self.code[True], self.layers, self.active[False])
 
     def _gather(self, results: Sequence[Value]) -> None:
         """Find the operands, kind and level of all that the results are computed from."""
@@ -147,8 +141,10 @@ class _Lowering:
         op, rows = node.op, self.kind[node] == Kind.ROW
         if op in LINEAR:
             factors = self.operands[node]
-            products: list[tuple[Factor, Value]] = list(zip(factors[::2], factors[1::2]))
-            self.place[node] = self._affine(products) if rows else self._scalar([self._places(*p) for p in products])
+            products = list(zip(factors[::2], factors[1::2]))
+            self.place[node] = (
+                self._affine(products) if rows else self._scalar([(self.place[a], self.place[b]) for a, b in products])
+            )
         elif op is ops.pick:
             self.place[node] = self._pick(node, rows)
         else:
@@ -190,9 +186,6 @@ class _Lowering:
             self.fills[place] = self._layer({}, place)
         return self.fills[place]
 
-    def _places(self, a: Factor, b: Value) -> tuple[int, int]:
-        return self.constants[a] if isinstance(a, float) else self.place[a], self.place[b]
-
     def _scalar(self, products: list[tuple[int, int]]) -> int:
         """The shared scalar Σ ab, of products of shared scalars; no instruction if it is there already."""
         zero, one = self.constants[0.0], self.constants[1.0]
@@ -207,13 +200,13 @@ class _Lowering:
         self.code[False].append((DOT, len(products), [y, *a_s, *b_s], 0))
         return y
 
-    def _affine(self, products: list[tuple[Factor, Value]]) -> int:
+    def _affine(self, products: list[tuple[Value, Value]]) -> int:
         """The row bias + Σ weight·row + Σ row·row."""
         weights: dict[int, list[tuple[int, int]]] = {}
         bias, pairs, one = [], [], self.constants[1.0]
         for a, b in products:
-            a_place, b_place = self._places(a, b)
-            a_row, b_row = not isinstance(a, float) and self.kind[a] == Kind.ROW, self.kind[b] == Kind.ROW
+            a_place, b_place = self.place[a], self.place[b]
+            a_row, b_row = self.kind[a] == Kind.ROW, self.kind[b] == Kind.ROW
             if a_row and b_row:
                 pairs.append((a_place, b_place))
             elif a_row or b_row:
@@ -265,58 +258,6 @@ class _Lowering:
         y = self._new(True, not self.active[in_rows].isdisjoint(operands))
         self.code[True].append((PICK if in_rows else PICK_SHARED, len(values), [y, self.place[index], *operands], 0))
         return y
-
-    # ---- the flat lists ----
-
-    def _renumber(self) -> None:
-        """Number rows in the order of computation: like operations, side by side, then work on rows that are so."""
-        order = [*range(1 + self.tape.n_inputs)]
-        for op, _, args, _ in self.code[True]:
-            order += [y for y, _, _ in self.layers[tuple(args)]] if op == LAYER else args[: 1 + (op == LOGSUMEXP)]
-        new = {row: k for k, row in enumerate(dict.fromkeys(order))}
-        self.layers = {
-            tuple([new[x] for x in rows]): [(new[y], weights, bias) for y, weights, bias in units]
-            for rows, units in self.layers.items()
-        }
-        for k, (op, n, args, flags) in enumerate(self.code[True]):
-            rows = 2 if op == PICK_SHARED else len(args)
-            self.code[True][k] = op, n, [*[new[a] for a in args[:rows]], *args[rows:]], flags
-        self.tape.results = [new[row] for row in self.tape.results]
-
-    def _flatten(self) -> None:
-        tape = self.tape
-        for instructions in self.code[False], self.code[True]:
-            tape.prelude = len(tape.code)
-            for op, n, args, flags in instructions:
-                if op == LAYER:
-                    units = self.layers[tuple(args)]
-                    shared = [s for _, weights, bias in units for s in [*weights, bias]]
-                    wanted = flags | WEIGHTS * (not self.active[False].isdisjoint(shared))
-                    tape.emit(op, len(units), *self._filled(args, units), wanted)
-                elif op == MAP and len(tape.code) > tape.prelude and self._continues(n, args):
-                    _, at, m, _, _ = tape.code[-1]
-                    tape.code[-1] = op, at, m + 1, n, flags
-                else:
-                    tape.emit(op, 1, n, args, flags)
-
-    def _filled(self, inputs: list[int], units: list[Unit]) -> tuple[int, list[int]]:
-        """The number of a layer's inputs and its arguments, filled up to fours as kernels take them."""
-        zero = self.constants[0.0]
-        rows = [*inputs, *[0] * (-len(inputs) % 4)]
-        padding = [zero] * (len(rows) - len(inputs))
-        units = [*units, *[(0, [zero] * len(inputs), zero)] * (-len(units) % 4)]
-        packed = []
-        for k in range(0, len(units), 4):
-            packed += [s for column in zip(*[[bias, *w, *padding] for _, w, bias in units[k : k + 4]]) for s in column]
-        place = self.packed.setdefault(tuple(packed), len(self.tape.weights))
-        if place == len(self.tape.weights):
-            self.tape.weights += packed
-        return len(rows), [*rows, *[y for y, _, _ in units], place]
-
-    def _continues(self, n: int, args: list[int]) -> bool:
-        """Whether this MAP does to the next rows what the instruction before does."""
-        op, at, m, before, _ = self.tape.code[-1]
-        return op == MAP and before == n and args == [a + m for a in self.tape.args[at : at + 3]]
 
 
 def _count_uses(results: Sequence[Value]) -> dict[Value, int]:
