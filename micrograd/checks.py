@@ -35,12 +35,12 @@ class Checks:
         if self.count and self.track.tape.size > FIRST_OPERANDS:
             return
         if self.count:
+            if not ((columns < self.low[:, None]).any() or (columns > self.high[:, None]).any()):
+                return
             low, high = (
                 np.fmin(self.low, np.fmin.reduce(columns, axis=1)),
                 np.fmax(self.high, np.fmax.reduce(columns, axis=1)),
             )
-            if not ((low < self.low) | (high > self.high)).any():
-                return
             outside = (columns < self.low[:, None]) | (columns > self.high[:, None])
             self.low, self.high = low, high
             for column in _covering(outside, BEYOND):
@@ -57,6 +57,8 @@ class Checks:
         """Compare on one of the samples that are about to be replayed, if it is time."""
         self.replays += 1
         self.replayed += len(chosen)
+        if self.replays & (self.replays - 1) and self.replayed < EVERY:  # mostly
+            return
         doublings = self.replays.bit_length() - 1 if not self.replays & (self.replays - 1) else 0
         column = int(chosen[self.count % len(chosen)])
         if doublings % 2:

@@ -8,18 +8,17 @@
 2.4
 
 The arithmetic is PyTorch's. Each optimizer's rule is one function of numbers, ``rule(w, g, *state)``, which uses
-nothing but arithmetic and so serves arrays of parameters as well.
+nothing but arithmetic and so serves arrays as well, for parameters that a tape keeps in arrays (see ``residence``).
 """
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from micrograd.engine import Value, number
-
-ARRAY_FROM = 64  # parameters; where NumPy is loaded, since a tape is used, the rule takes so many as arrays
+from micrograd.residence import Residence
+from micrograd.samples import LOCK
 
 Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
 
@@ -34,11 +33,13 @@ class Optimizer:
     Attributes:
         lr: the learning rate of the next step.
         steps: how many were taken.
-        state: for each quantity that the rule carries along (momentum, say), its number for each parameter.
+        residence: where the parameters' numbers are, in Values or in arrays.
     """
 
+    _state: list[Any]  # of lists, or of arrays while the parameters are in arrays
+
     def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
-        self.parameters: list[Value] = []
+        found: list[Value] = []
         self.names: list[str] = []
         for i, item in enumerate(parameters):
             name, parameter = (
@@ -48,15 +49,20 @@ class Optimizer:
                 raise TypeError(f"parameters are Values; got {parameter!r}")
             if parameter.parents:
                 raise ValueError(f"{name} is the result of an operation; a parameter is a leaf")
-            self.parameters.append(parameter)
+            found.append(parameter)
             self.names.append(name)
-        if not self.parameters:
+        if not found:
             raise ValueError("an optimizer wants one parameter at least; got none")
-        if len(set(self.parameters)) < len(self.parameters):
+        if len(set(found)) < len(found):
             raise ValueError("a parameter is listed twice and would be changed twice a step")
+        self.residence = Residence(tuple(found))
         self.lr = within("lr", lr, 0)
         self.steps = 0
-        self.state = [[0.0] * len(self.parameters) for _ in range(state)]
+        self.state = [[0.0] * len(found) for _ in range(state)]
+
+    @property
+    def parameters(self) -> Sequence[Value]:
+        return self.residence.parameters
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """The new parameter and state from parameter, gradient and state, at step number ``self.steps`` (from 1)."""
@@ -67,6 +73,32 @@ class Optimizer:
 
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite; nothing has changed.
         """
+        with LOCK:
+            if not (self.residence.find() and self._step_on_arrays()):
+                self._step_on_numbers()
+
+    def _step_on_arrays(self) -> bool:
+        """False, and nothing has changed, if that does not go: the numbers, one by one, then tell what the matter is."""
+        home = self.residence
+        store, data, gradient = home.store, home.data, home.grad
+        columns = [store.array(column) for column in self._state]
+        self.steps += 1
+        done = False
+        try:
+            with store.quiet():
+                new, *columns = self.rule(data, gradient, *columns)
+                # A product with nan or an infinite number is not finite either.
+                finite = math.isfinite(gradient @ new) and all([math.isfinite(column @ column) for column in columns])
+                whole = home.within(store.data, new)
+            if finite and store.resident:  # else the rule has looked at a parameter
+                store.data, self._state, store.used, done = whole, columns, True, True  # nothing comes in between
+        except (ArithmeticError, TypeError, ValueError):  # a rule of one's own that arrays do not suit
+            pass
+        finally:
+            self.steps -= not done
+        return done
+
+    def _step_on_numbers(self) -> None:
         gradients = [parameter.grad for parameter in self.parameters]
         self.require_finite("gradient", gradients)
         self.steps += 1
@@ -85,10 +117,6 @@ class Optimizer:
     def _moved(self, gradients: list[float]) -> list[list[float]]:
         """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
         columns = [[parameter.data for parameter in self.parameters], gradients, *self.state]
-        replay = sys.modules.get("micrograd.replay")
-        if replay is not None and len(gradients) >= ARRAY_FROM:
-            with replay.np.errstate(all="ignore"):
-                return [column.tolist() for column in self.rule(*[replay.array(column) for column in columns])]
         rows: list[tuple[float, ...]] = []
         try:
             rows.extend(self.rule(*row) for row in zip(*columns))
@@ -97,9 +125,21 @@ class Optimizer:
             raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
         return [list(column) for column in zip(*rows)]
 
+    @property
+    def state(self) -> list[list[float]]:
+        """For each quantity that the rule carries along (momentum, say), its number for each parameter."""
+        self._state = [column if type(column) is list else column.tolist() for column in self._state]
+        return self._state
+
+    @state.setter
+    def state(self, columns: list[list[float]]) -> None:
+        self._state = columns
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_state": self.state}
+
     def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = 0.0
+        self.residence.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
         """What a later run needs to go on: learning rate, number of steps, state."""
@@ -236,14 +276,30 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
     Raises ValueError if the norm is not finite; the gradients are then as they were.
     """
-    parameters = list(parameters)
+    return clip(Residence(list(parameters)), max_norm)
+
+
+def clip(home: Residence, max_norm: float) -> float:
+    """As ``clip_grad_norm``."""
     within("max_norm", max_norm, 0)
-    norm = math.hypot(*[parameter.grad for parameter in parameters])
-    if not math.isfinite(norm):
-        raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
-    if norm > max_norm:
-        for parameter in parameters:
-            parameter.grad *= max_norm / norm
+    with LOCK:
+        resident = home.find()
+        gradient: Any = home.grad if resident else [parameter.grad for parameter in home.parameters]
+        norm = 0.0
+        if resident:
+            with home.store.quiet():
+                norm = math.sqrt((gradient * gradient).sum())
+        if not 1e-140 < norm < math.inf:  # squares overflow or vanish; the norm itself need not
+            norm = math.hypot(*gradient)
+        if not math.isfinite(norm):
+            raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
+        if norm > max_norm:
+            scale = max_norm / norm
+            if resident:
+                home.grad = gradient * scale
+            else:
+                for parameter in home.parameters:
+                    parameter.grad *= scale
     return norm
 
 

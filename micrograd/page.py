@@ -104,7 +104,7 @@ def step_through(
         leaves = dict.fromkeys([node for graph in graphs for node in graph if node.role == "parameter"])
         parameters = list(leaves)
     else:
-        parameters = optimizer.parameters
+        parameters = list(optimizer.parameters)
     if len(parameters) > max_nodes:
         raise ValueError(
             f"{len(parameters)} parameters are too many for a table of at most {max_nodes}; take a smaller net,"

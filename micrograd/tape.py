@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from micrograd.engine import Value, is_recording, recording
 from micrograd.instructions import Tape
 from micrograd.ops import Primitive
+from micrograd.residence import Residence
 from micrograd.samples import LOCK, call_numbered, from_arguments, values_of
 from micrograd.track import Track
 
@@ -55,6 +56,7 @@ class Recorded:
     Attributes:
         function: the plain function.
         parameters: those of all tapes; the ones of each tape come first.
+        residence: where their numbers are, in Values or in arrays.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -63,7 +65,9 @@ class Recorded:
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.parameters: list[Value] = []
+        self.residence = Residence(self.parameters)
         self._tracks: dict[Any, Track] = {}
+        self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
@@ -117,21 +121,30 @@ class Recorded:
         return self.track(*replay.flatten(from_arguments(arguments))).tape
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
-        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
+        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses. A batch of
+        a ``PackedLoader`` is replayed as it is.
 
         None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
         a number is not finite, which it raises an error for.
         """
-        if self._tracks and max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
+        pack, order = getattr(samples, "pack", None), getattr(samples, "order", None)
+        if pack is not None:
+            values = self.values()
+        elif self._largest * len(samples) < WORTHWHILE:
             return None
-        pack, values = self.pack(samples)
-        answer = pack.gradient(values, executor=executor)
+        else:
+            pack, values = self.pack(samples)
+        answer = pack.gradient(values, order, executor)
         if answer is None:
             return None
         loss, gradient = answer
+        gradient *= share
         with LOCK:
-            for parameter, slope in zip(self.parameters, (gradient * share).tolist()):
-                parameter.grad += slope
+            if self.residence.take():
+                self.residence.add_grad(gradient)
+            else:
+                for parameter, slope in zip(self.parameters, gradient.tolist()):
+                    parameter.grad += slope
         return loss
 
     def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
@@ -139,13 +152,23 @@ class Recorded:
         from micrograd import replay
 
         with LOCK:
-            return replay.Pack(self, samples), replay.data(self.parameters)
+            return replay.Pack(self, samples), self.values()
+
+    def values(self) -> "Array":
+        """The parameters' numbers."""
+        with LOCK:
+            if self.residence.find():
+                return self.residence.data
+            from micrograd import replay
+
+            return replay.data(self.parameters)
 
     def track(self, shape: Any, numbers: Sequence[float]) -> Track:
         with LOCK:
             if shape not in self._tracks:
                 track = Track(self, shape, numbers)
                 self.parameters.extend(track.tape.parameters[len(self.parameters) :])
+                self._largest = max([track.tape.size, *[other.tape.size for other in self._tracks.values()]])
                 self._tracks[shape] = track
             return self._tracks[shape]
 

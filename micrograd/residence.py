@@ -1,0 +1,115 @@
+"""Where parameters' numbers are, in Values or in a store, for one who works on all of them at once."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from micrograd.engine import Value
+from micrograd.resident import Resident
+from micrograd.samples import LOCK
+
+if TYPE_CHECKING:
+    from micrograd.store import Store
+
+MOST_SKIPPED = 63
+
+
+class Residence:
+    """Where the numbers of some parameters are, for one who works on all of them at once: in one store, or at home.
+
+    Attributes:
+        parameters: the Values; a list may grow.
+        store: the store they were found in last.
+        index: their places there, or None if they are all that it holds, in its order.
+
+    The methods are called under ``LOCK``; those that work on arrays, after ``find`` or ``take`` said that all are there.
+    """
+
+    def __init__(self, parameters: Sequence[Value]) -> None:
+        self.parameters = parameters
+        self.store: Store | Any = None
+        self.index: Any = None
+        self._count = self._pause = self._skip = 0
+
+    def find(self) -> bool:
+        """Whether all are in one store. If some are, those that no store has join them."""
+        store = self.store
+        if store is not None and store.resident and self._count == len(self.parameters):
+            return True
+        kinds = set(map(type, self.parameters))
+        if Resident not in kinds or not kinds <= {Value, Resident}:
+            return False
+        store, *others = {parameter._store() for parameter in self.parameters if type(parameter) is Resident}
+        if others or store is None or not store.resident:
+            return False
+        if Value in kinds:
+            places = store.places
+            store = type(store)([*store.values, *[p for p in self.parameters if p not in places]])
+            store.take()
+        self._settle(store)
+        return True
+
+    def take(self) -> bool:
+        """See that all are in one store. False where that is not possible, or does not pay: if time and again somebody
+        has looked at them before an optimizer used them.
+        """
+        if not self.parameters or self.find():
+            return bool(self.parameters)
+        if self._skip:
+            self._skip -= 1
+            return False
+        from micrograd.store import Store
+
+        self._pause = min(2 * self._pause + 1, MOST_SKIPPED) if self.store is not None and not self.store.used else 0
+        self._skip = self._pause
+        own = self.store is not None and self.index is None and self._count == len(self.parameters)
+        store = self.store if own else Store(list(self.parameters))
+        if not store.take():
+            return False
+        self._settle(store)
+        return True
+
+    def _settle(self, store: "Store") -> None:
+        if store is not self.store or self._count != len(self.parameters):
+            self.store, self.index, self._count = store, store.index(self.parameters), len(self.parameters)
+
+    @property
+    def data(self) -> Any:
+        return self._part(self.store.data)
+
+    @property
+    def grad(self) -> Any:
+        return self._part(self.store.slopes)
+
+    @grad.setter
+    def grad(self, slopes: Any) -> None:
+        self.store.grad = self.within(self.store.slopes, slopes)
+
+    def _part(self, array: Any) -> Any:
+        return array if self.index is None else array[self.index]
+
+    def within(self, array: Any, numbers: Any) -> Any:
+        """An array of the store's with ``numbers`` in the places of these parameters."""
+        if self.index is None:
+            return numbers
+        whole = array.copy()
+        whole[self.index] = numbers
+        return whole
+
+    def add_grad(self, slopes: Any) -> None:
+        if self.index is None and self.store.grad is None:
+            self.store.grad = slopes
+        else:
+            with self.store.quiet():
+                self.grad = self.grad + slopes
+
+    def zero_grad(self) -> None:
+        """Set the gradients of these parameters to 0."""
+        with LOCK:
+            if self.find():
+                self.store.grad = None if self.index is None else self.within(self.store.slopes, 0.0)
+            else:
+                for parameter in self.parameters:
+                    parameter.grad = 0.0
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Residence, (self.parameters,)  # a copy finds for itself where its parameters are

@@ -1,0 +1,103 @@
+"""A store: arrays that hold the numbers of Values, for as long as nobody looks at one of them. See ``resident``."""
+
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.resident import Resident
+from micrograd.samples import LOCK
+
+_data, _grad = attrgetter("data"), attrgetter("grad")
+_switch = object.__dict__["__class__"].__set__  # what an assignment to value.__class__ does
+
+
+def _run(*loops: Iterable[Any]) -> None:
+    """Run loops in one go: as no Python code runs in them, neither Ctrl-C nor another thread comes in between."""
+    deque(chain(*loops), maxlen=0)
+
+
+class Store:
+    """The numbers of ``values`` in arrays, between ``take`` and ``give_back``.
+
+    Attributes:
+        values: the Values, each once. They know their store by a weak reference; who uses it holds it.
+        resident: whether the numbers are in the arrays.
+        used: whether an optimizer has worked on them there.
+        data, grad: the arrays; ``grad`` is None where all are 0. They are replaced at every change, not written to.
+    """
+
+    def __init__(self, values: list[Value]) -> None:
+        self.values = values
+        self.resident = self.used = False
+        self.data: Any = ()
+        self.grad: Any = ()
+        self._self = weakref.ref(self)
+
+    def take(self) -> bool:
+        """Take the numbers over, from other stores too. False if there are Values of a class of their own."""
+        with LOCK:
+            values = self.values
+            _run(map(_data, values))  # other stores give them back
+            if set(map(type, values)) != {Value}:
+                return False
+            data: list[float] = []
+            grad: list[float] = []
+            self.data, self.grad, self.used = data, grad, False
+            _run(
+                map(data.append, map(_data, values)),
+                map(grad.append, map(_grad, values)),
+                map(delattr, values, repeat("data")),
+                map(delattr, values, repeat("grad")),
+                map(setattr, values, repeat("_store"), repeat(self._self)),
+                map(_switch, values, repeat(Resident)),
+            )
+            self.data, self.grad = np.array(data), np.array(grad)
+            self.resident = True
+            return True
+
+    def give_back(self) -> None:
+        """Put the numbers into the Values, and make these plain."""
+        with LOCK:
+            self.resident = False
+            values, first = self.values, self.values[0]
+            if type(first) is Resident and first._store is self._self:  # else it has been done
+                data, grad = np.asarray(self.data).tolist(), np.asarray(self.slopes).tolist()
+                _run(
+                    map(_switch, values, repeat(Value)),
+                    map(setattr, values, repeat("data"), data),
+                    map(setattr, values, repeat("grad"), grad),
+                )
+
+    def __del__(self) -> None:
+        self.give_back()
+
+    @cached_property
+    def places(self) -> dict[Value, int]:
+        return {value: i for i, value in enumerate(self.values)}
+
+    def index(self, values: Sequence[Value]) -> Any:
+        """What chooses the numbers of these values, of which all are here, from an array; None for all as they are."""
+        places = [self.places[value] for value in values]
+        if places != list(range(len(places))):
+            return np.array(places)
+        return None if len(places) == len(self.values) else slice(len(places))
+
+    @property
+    def slopes(self) -> Any:
+        return np.zeros(len(self.values)) if self.grad is None else self.grad
+
+    @staticmethod
+    def array(numbers: Any) -> Any:
+        return np.asarray(numbers, dtype=np.float64)
+
+    @staticmethod
+    def quiet() -> Any:
+        """Without NumPy's warnings: what is not finite raises an error that says more."""
+        return np.errstate(all="ignore")
