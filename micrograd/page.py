@@ -24,7 +24,7 @@ from typing import Any
 from micrograd.engine import Value, is_recording
 from micrograd.formula import VISIBLE
 from micrograd.graph import nodes
-from micrograd.optim import Optimizer
+from micrograd.optimizer import Optimizer
 from micrograd.palette import DATA, GRADIENT, ROLES
 from micrograd.samples import call
 from micrograd.steps import Recorder, Step

@@ -8,13 +8,12 @@ columns of one matrix, so that a batch is a choice of columns:
 ([0.5, 1.5, 1.0], (['a', 'b'], 'c'))
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from math import isnan
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
-from micrograd.data import DataLoader
 from micrograd.engine import Value
 from micrograd.instructions import Tape
 from micrograd.samples import call_numbered
@@ -23,6 +22,8 @@ try:
     import numpy as np
 
     from micrograd.kernels import replay
+    from micrograd.layout import Layout
+    from micrograd.layout import columns as plain_columns
     from micrograd.loops import addresses
 except ModuleNotFoundError as cause:
     raise ModuleNotFoundError(
@@ -38,6 +39,8 @@ Group = tuple[Any, Array, Array]
 
 # Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
 CHUNK = 1024
+
+PLAIN = {list, tuple, float, int}
 
 # The shape of a number is None, of a list or tuple (type, shapes of its items), of an array (ndarray, its dimensions).
 Shape = Any
@@ -87,9 +90,10 @@ def listed(samples: Sequence[Any]) -> Sequence[Any]:
     return list(samples)
 
 
-def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
+def group(samples: Sequence[Any], layouts: dict[int, Layout] | None = None) -> list[tuple[Shape, Any, Any]]:
     """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
-    whole = _columns(samples)
+    whole = plain_columns(samples, {} if layouts is None else layouts) if _is_plain(samples) else None
+    whole = whole or _columns(samples)
     if whole is not None:
         shape, rows = whole
         return [(shape, np.arange(len(samples)), np.ascontiguousarray(rows, dtype=np.float64))]
@@ -103,6 +107,14 @@ def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
         (shape, np.array(positions), np.array(columns, dtype=np.float64).reshape(len(positions), -1).T.copy())
         for shape, (positions, columns) in found.items()
     ]
+
+
+def _is_plain(samples: Sequence[Any]) -> TypeGuard[list[Any]]:
+    """Whether it looks as if there were no arrays in these samples."""
+    first = samples[0]
+    if type(samples) is not list or type(first) not in PLAIN:
+        return False
+    return type(first) is not tuple or PLAIN.issuperset(map(type, first))
 
 
 def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
@@ -188,7 +200,7 @@ class Pack:
         self.checked = False
         self.groups: list[Group] = []
         self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
-        for shape, positions, columns in group(samples):
+        for shape, positions, columns in group(samples, recorded.layouts):
             track = call_numbered(int(positions[0]), recorded.track, (shape, columns[:, 0].tolist()))
             self.groups.append((track, columns, positions))
             self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
@@ -268,44 +280,6 @@ class Pack:
             place = np.flatnonzero(groups == g)
             if len(place):
                 yield group, columns[place], place
-
-
-class Packed(Sequence[Any]):
-    """Samples of a pack, by their positions ``order``; None for all."""
-
-    def __init__(self, pack: Pack, order: Any) -> None:
-        self.pack = pack
-        self.order = order
-
-    def __len__(self) -> int:
-        return len(self.pack.samples if self.order is None else self.order)
-
-    def __getitem__(self, k: Any) -> Any:
-        return self.pack.samples[k if self.order is None else self.order[k]]
-
-
-def packed(recorded: Any, batches: Iterable[Any]) -> Iterable[Any]:
-    """The batches, those of a ``DataLoader`` by their positions in samples that are packed once, for all epochs.
-
-    A data set of the user's own may make its samples anew each time, so it is asked for every batch.
-    """
-    fixed = isinstance(batches, DataLoader) and isinstance(batches.samples, (list, tuple, np.ndarray))
-    return PackedLoader(recorded, batches) if fixed else batches
-
-
-class PackedLoader:
-    def __init__(self, recorded: Any, loader: Any) -> None:
-        self.loader = loader
-        self.pack = Pack(recorded, loader.samples)
-
-    def __iter__(self) -> Iterator[Packed]:
-        count = len(self.pack.samples)
-        for order in self.loader.orders():
-            if isinstance(order, range):
-                chosen = None if len(order) == count else np.arange(order.start, order.stop)
-            else:
-                chosen = np.array(order)
-            yield Packed(self.pack, chosen)
 
 
 def _share_out(pieces: Sequence[Any], executor: Executor) -> list[Any]:

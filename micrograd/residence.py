@@ -21,7 +21,7 @@ class Residence:
         store: the store they were found in last.
         index: their places there, or None if they are all that it holds, in its order.
 
-    The methods are called under ``LOCK``; those that work on arrays, after ``find`` or ``take`` said that all are there.
+    The methods are called under ``LOCK``; those that work on arrays, after ``find`` or ``take`` has said yes.
     """
 
     def __init__(self, parameters: Sequence[Value]) -> None:

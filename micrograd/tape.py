@@ -57,6 +57,7 @@ class Recorded:
         function: the plain function.
         parameters: those of all tapes; the ones of each tape come first.
         residence: where their numbers are, in Values or in arrays.
+        layouts: of the samples met so far, see ``layout``.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -67,6 +68,7 @@ class Recorded:
         self.parameters: list[Value] = []
         self.residence = Residence(self.parameters)
         self._tracks: dict[Any, Track] = {}
+        self.layouts: dict[int, Any] = {}
         self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -158,7 +160,7 @@ class Recorded:
         """The parameters' numbers."""
         with LOCK:
             if self.residence.find():
-                return self.residence.data
+                return self.residence.data  # type: ignore[no-any-return]
             from micrograd import replay
 
             return replay.data(self.parameters)

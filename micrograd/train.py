@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from micrograd.engine import Value, no_grad
-from micrograd.optim import Optimizer, Schedule, clip
+from micrograd.optim import Schedule, clip
+from micrograd.optimizer import Optimizer
 from micrograd.samples import call, loss_of, require_batch, require_recording
 from micrograd.tape import Recorded
 
@@ -179,7 +180,7 @@ def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer) -> Iterabl
     """The batches; for a tape, those of a ``DataLoader`` over samples that are there already are packed."""
     if not isinstance(loss, Recorded):
         return batches
-    from micrograd.replay import packed
+    from micrograd.packed import packed
 
     if not loss.parameters:  # then the tape has its parameters in the optimizer's order
         loss.parameters.extend(optimizer.parameters)
