@@ -142,7 +142,7 @@ def clip(home: Residence, max_norm: float) -> float:
         gradient: Any = home.grad if resident else [parameter.grad for parameter in home.parameters]
         norm = 0.0
         if resident:
-            with home.store.quiet():
+            with home.quiet():
                 norm = math.sqrt((gradient * gradient).sum())
         if not 1e-140 < norm < math.inf:  # squares overflow or vanish; the norm itself need not
             norm = math.hypot(*gradient)

@@ -74,7 +74,7 @@ class Optimizer:
         self.steps += 1
         done = False
         try:
-            with store.quiet():
+            with home.quiet():
                 new, *columns = self.rule(data, gradient, *columns)
                 # A product with nan or an infinite number is not finite either.
                 finite = math.isfinite(gradient @ new) and all([math.isfinite(column @ column) for column in columns])

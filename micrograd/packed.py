@@ -10,17 +10,17 @@ from micrograd.replay import Pack
 
 
 class Packed(Sequence[Any]):
-    """Samples of a pack, by their positions ``order``; None for all."""
+    """Samples of a pack, by their positions ``order``."""
 
     def __init__(self, pack: Pack, order: Any) -> None:
         self.pack = pack
         self.order = order
 
     def __len__(self) -> int:
-        return len(self.pack.samples if self.order is None else self.order)
+        return len(self.order)
 
     def __getitem__(self, k: Any) -> Any:
-        return self.pack.samples[k if self.order is None else self.order[k]]
+        return self.pack.samples[self.order[k]]
 
 
 def packed(recorded: Any, batches: Iterable[Any]) -> Iterable[Any]:
@@ -38,10 +38,6 @@ class PackedLoader:
         self.pack = Pack(recorded, loader.samples)
 
     def __iter__(self) -> Iterator[Packed]:
-        count = len(self.pack.samples)
         for order in self.loader.orders():
-            if isinstance(order, range):
-                chosen = None if len(order) == count else np.arange(order.start, order.stop)
-            else:
-                chosen = np.array(order)
-            yield Packed(self.pack, chosen)
+            positions = self.pack.all[order.start : order.stop] if isinstance(order, range) else np.array(order)
+            yield Packed(self.pack, positions)

@@ -199,11 +199,15 @@ class Pack:
         self.samples = samples
         self.checked = False
         self.groups: list[Group] = []
-        self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
+        self.all = np.arange(len(samples))
+        self.where = self.all[:0]  # with several groups: of each sample, its group and its column there
         for shape, positions, columns in group(samples, recorded.layouts):
             track = call_numbered(int(positions[0]), recorded.track, (shape, columns[:, 0].tolist()))
             self.groups.append((track, columns, positions))
-            self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
+        if len(self.groups) > 1:
+            self.where = np.empty((2, len(samples)), dtype=np.int64)
+            for g, (_, _, positions) in enumerate(self.groups):
+                self.where[0, positions], self.where[1, positions] = g, range(len(positions))
 
     def _require_one_result(self) -> None:
         if any([track.several for track, _, _ in self.groups]):
@@ -237,7 +241,20 @@ class Pack:
         """
         if not self.checked:
             self._require_one_result()
-        self._check(values)
+            self._check(values)
+        size = len(self.samples) if order is None else len(order)
+        if len(self.groups) == 1 and size <= CHUNK:
+            track, columns, positions = self.groups[0]
+            chosen = self.all if order is None else order
+            track.checks.of_replay(self.samples, columns, positions, chosen, values)
+            loss, gradient = track.program.gradient(values[: track.known], columns, chosen)
+            if len(gradient) < len(values):
+                gradient = np.append(gradient, np.zeros(len(values) - len(gradient)))
+        else:
+            loss, gradient = self._gradient_of_pieces(values, order, executor)
+        return None if isnan(loss) else (loss, gradient)
+
+    def _gradient_of_pieces(self, values: Any, order: Any, executor: Executor | None) -> tuple[float, Any]:
         pieces = []
         for (track, columns, positions), chosen, _ in self._chosen(order):
             track.checks.of_replay(self.samples, columns, positions, chosen, values)
@@ -250,13 +267,10 @@ class Pack:
             if executor is None or len(pieces) == 1
             else _share_out(pieces, executor)
         )
-        loss, gradient = answers[0]
-        if len(answers) > 1 or len(gradient) < len(values):
-            total = np.zeros(len(values))
-            for _, some in answers:
-                total[: len(some)] += some
-            loss, gradient = sum([some for some, _ in answers]), total
-        return None if isnan(loss) else (loss, gradient)
+        gradient = np.zeros(len(values))
+        for _, some in answers:
+            gradient[: len(some)] += some
+        return sum([some for some, _ in answers]), gradient
 
     def results(self, values: Any) -> Array | None:
         """The results of all samples, (samples, results), or None as above."""
@@ -273,7 +287,7 @@ class Pack:
     def _chosen(self, order: Any) -> Iterator[tuple[Group, Any, Any]]:
         """For each shape among the samples ``order``: their columns, and their places in the order."""
         if len(self.groups) == 1:
-            yield self.groups[0], self.where[1] if order is None else order, slice(None)
+            yield self.groups[0], self.all if order is None else order, slice(None)
             return
         groups, columns = self.where if order is None else self.where[:, order]
         for g, group in enumerate(self.groups):

@@ -1,6 +1,7 @@
 """Where parameters' numbers are, in Values or in a store, for one who works on all of them at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
@@ -20,6 +21,7 @@ class Residence:
         parameters: the Values; a list may grow.
         store: the store they were found in last.
         index: their places there, or None if they are all that it holds, in its order.
+        is_quiet: whether NumPy's warnings are off already, as they are in ``fit``.
 
     The methods are called under ``LOCK``; those that work on arrays, after ``find`` or ``take`` has said yes.
     """
@@ -28,6 +30,7 @@ class Residence:
         self.parameters = parameters
         self.store: Store | Any = None
         self.index: Any = None
+        self.is_quiet = False
         self._count = self._pause = self._skip = 0
 
     def find(self) -> bool:
@@ -74,18 +77,15 @@ class Residence:
 
     @property
     def data(self) -> Any:
-        return self._part(self.store.data)
+        return self.store.data if self.index is None else self.store.data[self.index]
 
     @property
     def grad(self) -> Any:
-        return self._part(self.store.slopes)
+        return self.store.slopes if self.index is None else self.store.slopes[self.index]
 
     @grad.setter
     def grad(self, slopes: Any) -> None:
         self.store.grad = self.within(self.store.slopes, slopes)
-
-    def _part(self, array: Any) -> Any:
-        return array if self.index is None else array[self.index]
 
     def within(self, array: Any, numbers: Any) -> Any:
         """An array of the store's with ``numbers`` in the places of these parameters."""
@@ -99,8 +99,24 @@ class Residence:
         if self.index is None and self.store.grad is None:
             self.store.grad = slopes
         else:
-            with self.store.quiet():
+            with self.quiet():
                 self.grad = self.grad + slopes
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        """Without NumPy's warnings: what is not finite raises an error that says more."""
+        return nullcontext() if self.is_quiet else self.store.quiet()
+
+    @contextmanager
+    def hush(self) -> Iterator[None]:
+        """``quiet`` for a longer while."""
+        from micrograd.store import Store
+
+        with Store.quiet():
+            self.is_quiet = True
+            try:
+                yield
+            finally:
+                self.is_quiet = False
 
     def zero_grad(self) -> None:
         """Set the gradients of these parameters to 0."""

@@ -99,5 +99,4 @@ class Store:
 
     @staticmethod
     def quiet() -> Any:
-        """Without NumPy's warnings: what is not finite raises an error that says more."""
         return np.errstate(all="ignore")

@@ -10,6 +10,7 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +67,11 @@ def _add_gradients(loss: Loss, samples: Sequence[Any], share: float, executor: E
 
 
 def _share(reduction: str, size: int) -> float:
-    shares = {"mean": 1 / size, "sum": 1.0}
-    if reduction not in shares:
+    if reduction == "mean":
+        return 1 / size
+    if reduction != "sum":
         raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
-    return shares[reduction]
+    return 1.0
 
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
@@ -143,22 +145,25 @@ def fit(
     history = History()
     bar = _bar(epochs, progress)
     batches = _packed(loss, batches, optimizer)
-    try:
-        for _ in bar:
-            samples: list[Any] | None = None if metric is None else []
-            mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm, executor, samples)
-            for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
-                getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
-            if not getattr(bar, "disable", True):
-                bar.set_postfix_str(history.summary())
-            if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
-                break
-    except KeyboardInterrupt:
-        history.interrupted = True
-    finally:
-        optimizer.zero_grad()
-        if hasattr(bar, "close"):
-            bar.close()
+    # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
+    alone = isinstance(loss, Recorded) and metric is None and held_out is None and not callbacks
+    with optimizer.residence.hush() if alone else nullcontext():
+        try:
+            for _ in bar:
+                samples: list[Any] | None = None if metric is None else []
+                mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm, executor, samples)
+                for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
+                    getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
+                if not getattr(bar, "disable", True):
+                    bar.set_postfix_str(history.summary())
+                if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
+                    break
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            optimizer.zero_grad()
+            if hasattr(bar, "close"):
+                bar.close()
     return history
 
 
