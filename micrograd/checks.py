@@ -88,18 +88,11 @@ class Checks:
         """As ``compare``, of results alone."""
         self.count += 1
         k, owner, numbers = int(positions[column]), self.track.owner, values[: self.track.known].tolist()
-        parameters = owner.parameters[: self.track.known]
-        with LOCK, uncollected(), recording(None):
-            kept = [parameter.data for parameter in parameters]
+        with LOCK, uncollected(), recording(None), owner.residence.holding(values):
             try:
-                for parameter, number in zip(parameters, numbers):
-                    parameter.data = number
                 answers = [v.data for v in values_of(call_numbered(k, owner.function, samples[k]))]
             except ValueError:
                 return
-            finally:
-                for parameter, number in zip(parameters, kept):
-                    parameter.data = number
         total, replayed = self.track.program.results(values[: self.track.known], columns, np.array([column]))
         if not math.isnan(total):
             scale = max([abs(v) for v in [*numbers, *answers, *columns[:, column].tolist()]])

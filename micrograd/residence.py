@@ -107,6 +107,22 @@ class Residence:
         return nullcontext() if self.is_quiet else self.store.quiet()
 
     @contextmanager
+    def holding(self, numbers: Any) -> Iterator[None]:
+        """Let the parameters have these numbers, as many of them as there are, for reading."""
+        if self.find() and self.store.data is numbers:
+            with self.store.shown():
+                yield
+            return
+        kept = [parameter.data for parameter in self.parameters]
+        try:
+            for parameter, number in zip(self.parameters, numbers.tolist()):
+                parameter.data = number
+            yield
+        finally:
+            for parameter, number in zip(self.parameters, kept):
+                parameter.data = number
+
+    @contextmanager
     def hush(self) -> Iterator[None]:
         """``quiet`` for a longer while."""
         from micrograd.store import Store

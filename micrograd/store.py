@@ -2,7 +2,8 @@
 
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain, repeat
 from operator import attrgetter
@@ -15,6 +16,7 @@ from micrograd.resident import Resident
 from micrograd.samples import LOCK
 
 _data, _grad = attrgetter("data"), attrgetter("grad")
+_set, _delete = object.__setattr__, object.__delattr__
 _switch = object.__dict__["__class__"].__set__  # what an assignment to value.__class__ does
 
 
@@ -44,15 +46,16 @@ class Store:
         """Take the numbers over, from other stores too. False if there are Values of a class of their own."""
         with LOCK:
             values = self.values
-            _run(map(_data, values))  # other stores give them back
             if set(map(type, values)) != {Value}:
-                return False
+                _run(map(_data, values), map(_grad, values))  # other stores give them back
+                if set(map(type, values)) != {Value}:
+                    return False
             data: list[float] = []
             grad: list[float] = []
             self.data, self.grad, self.used = data, grad, False
             _run(
-                map(data.append, map(_data, values)),
-                map(grad.append, map(_grad, values)),
+                map(data.extend, [map(_data, values)]),
+                map(grad.extend, [map(_grad, values)]),
                 map(delattr, values, repeat("data")),
                 map(delattr, values, repeat("grad")),
                 map(setattr, values, repeat("_store"), repeat(self._self)),
@@ -66,14 +69,31 @@ class Store:
         """Put the numbers into the Values, and make these plain."""
         with LOCK:
             self.resident = False
-            values, first = self.values, self.values[0]
-            if type(first) is Resident and first._store is self._self:  # else it has been done
+            values = self.values
+            if self.is_away():
                 data, grad = np.asarray(self.data).tolist(), np.asarray(self.slopes).tolist()
                 _run(
                     map(_switch, values, repeat(Value)),
                     map(setattr, values, repeat("data"), data),
                     map(setattr, values, repeat("grad"), grad),
                 )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the Values have ``data`` for reading, without giving it back: that takes a tenth of the time."""
+        with LOCK:
+            self.resident = False  # if Ctrl-C comes in between, that is all that has happened
+            _run(map(_set, self.values, repeat("data"), self.data.tolist()))
+            try:
+                yield
+            finally:
+                if self.is_away():
+                    _run(map(_delete, self.values, repeat("data")))
+                    self.resident = True
+
+    def is_away(self) -> bool:
+        first = self.values[0]
+        return type(first) is Resident and first._store is self._self
 
     def __del__(self) -> None:
         self.give_back()
