@@ -35,7 +35,7 @@ class Checks:
         if self.count and self.track.tape.size > FIRST_OPERANDS:
             return
         if self.count:
-            if not ((columns < self.low[:, None]).any() or (columns > self.high[:, None]).any()):
+            if not (np.count_nonzero(columns < self.low[:, None]) or np.count_nonzero(columns > self.high[:, None])):
                 return
             low, high = (
                 np.fmin(self.low, np.fmin.reduce(columns, axis=1)),

@@ -38,8 +38,8 @@ class Layout:
         self.runs: list[tuple[int, str, int, int]] = []
         self.places: list[int] = []
         self.shape, _ = self._parse(row, 0)
-        self.between = np.array(self.places)
-        self.marks = np.frombuffer(row, np.uint8)[self.between]
+        self.between = np.array(self.places, dtype=np.intp)
+        self.marks = bytes([row[at] for at in self.places])
 
     def _parse(self, row: bytes, at: int) -> tuple[Any, int]:
         """The shape of the item that begins there, and where the next one does."""
@@ -69,7 +69,7 @@ class Layout:
 
     def read(self, data: bytes, rows: Any) -> Any:
         """The numbers, (numbers, samples); None if a sample is laid out otherwise."""
-        if rows.shape[1] != self.length or not (rows.take(self.between, axis=1) == self.marks).all():
+        if rows.shape[1] != self.length or rows.take(self.between, axis=1).tobytes() != self.marks * len(rows):
             return None
         numbers, place = np.empty((self.size, len(rows))), 0
         for at, kind, step, count in self.runs:

@@ -77,7 +77,9 @@ class Optimizer:
             with home.quiet():
                 new, *columns = self.rule(data, gradient, *columns)
                 # A product with nan or an infinite number is not finite either.
-                finite = math.isfinite(gradient @ new) and all([math.isfinite(column @ column) for column in columns])
+                finite = math.isfinite(gradient.dot(new)) and all(
+                    [math.isfinite(column.dot(column)) for column in columns]
+                )
                 whole = home.within(store.data, new)
             if finite and store.resident:  # else the rule has looked at a parameter
                 store.data, self._state, store.used, done = whole, columns, True, True  # nothing comes in between

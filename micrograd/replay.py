@@ -94,9 +94,8 @@ def group(samples: Sequence[Any], layouts: dict[int, Layout] | None = None) -> l
     """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
     whole = plain_columns(samples, {} if layouts is None else layouts) if _is_plain(samples) else None
     whole = whole or _columns(samples)
-    if whole is not None:
-        shape, rows = whole
-        return [(shape, np.arange(len(samples)), np.ascontiguousarray(rows, dtype=np.float64))]
+    if whole:
+        return [(whole[0], np.arange(len(samples)), whole[1])]
     found: dict[Shape, tuple[list[int], list[list[float]]]] = {}
     for k, sample in enumerate(samples):
         shape, numbers = call_numbered(k, flatten, (sample,))
@@ -127,14 +126,15 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
         found = [part for part in parts if part is not None]
         if not found or len(found) < len(parts):
             return None
-        return (tuple, tuple([shape for shape, _ in found])), np.concatenate([rows for _, rows in found])
+        rows = np.concatenate([rows for _, rows in found], dtype=np.float64)
+        return (tuple, tuple([shape for shape, _ in found])), rows
     try:
         array = np.array(items)
     except ValueError:  # of several lengths
         return None
     if array.dtype.kind not in "biuf" or (len(kinds) > 1 and array.ndim > 1):  # Values, words; lists beside arrays
         return None
-    return flatten(items[0])[0], array.reshape(len(items), -1).T
+    return flatten(items[0])[0], np.ascontiguousarray(array.reshape(len(items), -1).T, dtype=np.float64)
 
 
 _NO_RESULTS, _NO_GRADIENT = np.empty((0, 0)), np.empty(0)
@@ -199,11 +199,11 @@ class Pack:
         self.samples = samples
         self.checked = False
         self.groups: list[Group] = []
-        self.all = np.arange(len(samples))
-        self.where = self.all[:0]  # with several groups: of each sample, its group and its column there
+        self.where: Any = None  # with several groups: of each sample, its group and its column there
         for shape, positions, columns in group(samples, recorded.layouts):
             track = call_numbered(int(positions[0]), recorded.track, (shape, columns[:, 0].tolist()))
             self.groups.append((track, columns, positions))
+        self.all = positions if len(self.groups) == 1 else np.arange(len(samples))
         if len(self.groups) > 1:
             self.where = np.empty((2, len(samples)), dtype=np.int64)
             for g, (_, _, positions) in enumerate(self.groups):

@@ -151,10 +151,10 @@ class Recorded:
 
     def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
         """Samples ready for replay, and the parameters' numbers."""
-        from micrograd import replay
+        from micrograd.replay import Pack
 
         with LOCK:
-            return replay.Pack(self, samples), self.values()
+            return Pack(self, samples), self.values()
 
     def values(self) -> "Array":
         """The parameters' numbers."""
