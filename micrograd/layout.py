@@ -24,7 +24,7 @@ AT_ONCE = 4096  # samples
 
 
 class Layout:
-    """How the bytes of a sample are laid out. Raises KeyError if there is something other than numbers.
+    """How the bytes of a sample are laid out. Raises LookupError if they are not those of one sample of plain numbers.
 
     Attributes:
         shape: of the sample, see ``replay``.
@@ -37,7 +37,9 @@ class Layout:
         self.length, self.size = len(row), 0
         self.runs: list[tuple[int, str, int, int]] = []
         self.places: list[int] = []
-        self.shape, _ = self._parse(row, 0)
+        self.shape, end = self._parse(row, 0)
+        if end != self.length:
+            raise LookupError("the sample ends elsewhere")
         self.between = np.array(self.places, dtype=np.intp)
         self.marks = bytes([row[at] for at in self.places])
 
@@ -102,6 +104,6 @@ def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) ->
             if layout is None or numbers is None:
                 return None
             parts.append(numbers)
-    except (ValueError, KeyError):  # what has no bytes, or others than lists, tuples, floats and small ints
+    except (ValueError, LookupError):  # what has no bytes, or others than lists, tuples, floats and small ints
         return None
     return layout and (layout.shape, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.engine import Value, dot, number, pick
-from micrograd.residence import Residence
+from micrograd.residence import zero_grad
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -85,7 +85,7 @@ class Module:
         return found
 
     def zero_grad(self) -> None:
-        Residence(self.parameters()).zero_grad()
+        zero_grad(self.parameters())
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters by name."""

@@ -44,7 +44,7 @@ class Optimizer:
             raise ValueError("an optimizer wants one parameter at least; got none")
         if len(set(found)) < len(found):
             raise ValueError("a parameter is listed twice and would be changed twice a step")
-        self.residence = Residence(tuple(found))
+        self.residence = Residence(tuple(found), joins=True)
         self.lr = within("lr", lr, 0)
         self.steps = 0
         self.state = [[0.0] * len(found) for _ in range(state)]

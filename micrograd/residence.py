@@ -1,6 +1,6 @@
 """Where parameters' numbers are, in Values or in a store, for one who works on all of them at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,11 @@ MOST_SKIPPED = 63
 class Residence:
     """Where the numbers of some parameters are, for one who works on all of them at once: in one store, or at home.
 
-    Attributes:
+    Args:
         parameters: the Values; a list may grow.
+        joins: where some are in a store and some are not, these join; without, they stay where they are.
+
+    Attributes:
         store: the store they were found in last.
         index: their places there, or None if they are all that it holds, in its order.
         is_quiet: whether NumPy's warnings are off already, as they are in ``fit``.
@@ -26,20 +29,21 @@ class Residence:
     The methods are called under ``LOCK``; those that work on arrays, after ``find`` or ``take`` has said yes.
     """
 
-    def __init__(self, parameters: Sequence[Value]) -> None:
+    def __init__(self, parameters: Sequence[Value], joins: bool = False) -> None:
         self.parameters = parameters
+        self.joins = joins
         self.store: Store | Any = None
         self.index: Any = None
         self.is_quiet = False
         self._count = self._pause = self._skip = 0
 
     def find(self) -> bool:
-        """Whether all are in one store. If some are, those that no store has join them."""
+        """Whether all are in one store."""
         store = self.store
         if store is not None and store.resident and self._count == len(self.parameters):
             return True
         kinds = set(map(type, self.parameters))
-        if Resident not in kinds or not kinds <= {Value, Resident}:
+        if Resident not in kinds or not kinds <= {Resident, Value if self.joins else Resident}:
             return False
         store, *others = {parameter._store() for parameter in self.parameters if type(parameter) is Resident}
         if others or store is None or not store.resident:
@@ -57,12 +61,13 @@ class Residence:
         """
         if not self.parameters or self.find():
             return bool(self.parameters)
-        if self._skip:
+        used = self.store is None or self.store.used
+        if self._skip and not used:
             self._skip -= 1
             return False
         from micrograd.store import Store
 
-        self._pause = min(2 * self._pause + 1, MOST_SKIPPED) if self.store is not None and not self.store.used else 0
+        self._pause = 0 if used else min(2 * self._pause + 1, MOST_SKIPPED)
         self._skip = self._pause
         own = self.store is not None and self.index is None and self._count == len(self.parameters)
         store = self.store if own else Store(list(self.parameters))
@@ -144,4 +149,17 @@ class Residence:
                     parameter.grad = 0.0
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Residence, (self.parameters,)  # a copy finds for itself where its parameters are
+        return Residence, (self.parameters, self.joins)  # a copy finds for itself where its parameters are
+
+
+def zero_grad(parameters: Iterable[Value]) -> None:
+    """Set their gradients to 0, wherever they are."""
+    with LOCK:
+        residents: dict[Any, list[Value]] = {}
+        for parameter in parameters:
+            if type(parameter) is Resident:
+                residents.setdefault(parameter._store, []).append(parameter)
+            else:
+                parameter.grad = 0.0
+        for some in residents.values():
+            Residence(some).zero_grad()

@@ -96,7 +96,10 @@ class Store:
         return type(first) is Resident and first._store is self._self
 
     def __del__(self) -> None:
-        self.give_back()
+        try:
+            self.give_back()
+        finally:  # Ctrl-C came just then
+            self.give_back()
 
     @cached_property
     def places(self) -> dict[Value, int]:
