@@ -35,12 +35,12 @@ class Checks:
         if self.count and self.track.tape.size > FIRST_OPERANDS:
             return
         if self.count:
+            if not (np.count_nonzero(columns < self.low[:, None]) or np.count_nonzero(columns > self.high[:, None])):
+                return
             low, high = (
                 np.fmin(self.low, np.fmin.reduce(columns, axis=1)),
                 np.fmax(self.high, np.fmax.reduce(columns, axis=1)),
             )
-            if not ((low < self.low) | (high > self.high)).any():
-                return
             outside = (columns < self.low[:, None]) | (columns > self.high[:, None])
             self.low, self.high = low, high
             for column in _covering(outside, BEYOND):
@@ -57,6 +57,8 @@ class Checks:
         """Compare on one of the samples that are about to be replayed, if it is time."""
         self.replays += 1
         self.replayed += len(chosen)
+        if self.replays & (self.replays - 1) and self.replayed < EVERY:  # mostly
+            return
         doublings = self.replays.bit_length() - 1 if not self.replays & (self.replays - 1) else 0
         column = int(chosen[self.count % len(chosen)])
         if doublings % 2:
@@ -86,18 +88,11 @@ class Checks:
         """As ``compare``, of results alone."""
         self.count += 1
         k, owner, numbers = int(positions[column]), self.track.owner, values[: self.track.known].tolist()
-        parameters = owner.parameters[: self.track.known]
-        with LOCK, uncollected(), recording(None):
-            kept = [parameter.data for parameter in parameters]
+        with LOCK, uncollected(), recording(None), owner.residence.holding(values):
             try:
-                for parameter, number in zip(parameters, numbers):
-                    parameter.data = number
                 answers = [v.data for v in values_of(call_numbered(k, owner.function, samples[k]))]
             except ValueError:
                 return
-            finally:
-                for parameter, number in zip(parameters, kept):
-                    parameter.data = number
         total, replayed = self.track.program.results(values[: self.track.known], columns, np.array([column]))
         if not math.isnan(total):
             scale = max([abs(v) for v in [*numbers, *answers, *columns[:, column].tolist()]])

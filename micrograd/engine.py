@@ -131,7 +131,7 @@ class Value(Copyable):
         op: the row of the table of primitives that made this node.
     """
 
-    __slots__ = ("_rule", "data", "grad", "label", "op", "parents", "partials")
+    __slots__ = ("_rule", "_store", "data", "grad", "label", "op", "parents", "partials")
 
     def __init__(
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"

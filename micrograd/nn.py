@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.engine import Value, dot, number, pick
+from micrograd.residence import zero_grad
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -84,8 +85,7 @@ class Module:
         return found
 
     def zero_grad(self) -> None:
-        for parameter in self.parameters():
-            parameter.grad = 0.0
+        zero_grad(self.parameters())
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters by name."""

@@ -8,123 +8,18 @@
 2.4
 
 The arithmetic is PyTorch's. Each optimizer's rule is one function of numbers, ``rule(w, g, *state)``, which uses
-nothing but arithmetic and so serves arrays of parameters as well.
+nothing but arithmetic and so serves arrays as well, for parameters that a tape keeps in arrays (see ``residence``).
 """
 
 import math
-import sys
-from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
-from micrograd.engine import Value, number
-
-ARRAY_FROM = 64  # parameters; where NumPy is loaded, since a tape is used, the rule takes so many as arrays
-
-Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
-
-
-class Optimizer:
-    """What optimizers share: the parameters, the state kept for each, and a step that is taken whole or not at all.
-
-    Args:
-        parameters: leaf Values, or pairs (name, Value) as of ``Module.named_parameters()``; names serve messages.
-        lr: the learning rate; may be changed between steps.
-
-    Attributes:
-        lr: the learning rate of the next step.
-        steps: how many were taken.
-        state: for each quantity that the rule carries along (momentum, say), its number for each parameter.
-    """
-
-    def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
-        self.parameters: list[Value] = []
-        self.names: list[str] = []
-        for i, item in enumerate(parameters):
-            name, parameter = (
-                item if isinstance(item, tuple) else (getattr(item, "label", "") or f"parameter {i}", item)
-            )
-            if not isinstance(parameter, Value):
-                raise TypeError(f"parameters are Values; got {parameter!r}")
-            if parameter.parents:
-                raise ValueError(f"{name} is the result of an operation; a parameter is a leaf")
-            self.parameters.append(parameter)
-            self.names.append(name)
-        if not self.parameters:
-            raise ValueError("an optimizer wants one parameter at least; got none")
-        if len(set(self.parameters)) < len(self.parameters):
-            raise ValueError("a parameter is listed twice and would be changed twice a step")
-        self.lr = within("lr", lr, 0)
-        self.steps = 0
-        self.state = [[0.0] * len(self.parameters) for _ in range(state)]
-
-    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """The new parameter and state from parameter, gradient and state, at step number ``self.steps`` (from 1)."""
-        raise NotImplementedError
-
-    def step(self) -> None:
-        """Change every parameter by its gradient.
-
-        Raises ValueError, with the parameter's name, if a gradient or a new value is not finite; nothing has changed.
-        """
-        gradients = [parameter.grad for parameter in self.parameters]
-        self.require_finite("gradient", gradients)
-        self.steps += 1
-        try:
-            data, *columns = self._moved(gradients)
-            self.require_finite("new value", data)
-            for column in columns:
-                self.require_finite("new state", column)
-        except BaseException:
-            self.steps -= 1
-            raise
-        self.state = columns
-        for parameter, new in zip(self.parameters, data):
-            parameter.data = new
-
-    def _moved(self, gradients: list[float]) -> list[list[float]]:
-        """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
-        columns = [[parameter.data for parameter in self.parameters], gradients, *self.state]
-        replay = sys.modules.get("micrograd.replay")
-        if replay is not None and len(gradients) >= ARRAY_FROM:
-            with replay.np.errstate(all="ignore"):
-                return [column.tolist() for column in self.rule(*[replay.array(column) for column in columns])]
-        rows: list[tuple[float, ...]] = []
-        try:
-            rows.extend(self.rule(*row) for row in zip(*columns))
-        except ArithmeticError as cause:
-            name = self.names[len(rows)]
-            raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
-        return [list(column) for column in zip(*rows)]
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a later run needs to go on: learning rate, number of steps, state."""
-        state = [list(column) for column in self.state]
-        return {"kind": type(self).__name__, "lr": self.lr, "steps": self.steps, "state": state}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from ``state_dict()`` of the same kind of optimizer on as many parameters; else ValueError."""
-        if saved.keys() != self.state_dict().keys():
-            raise ValueError(f"the state of an optimizer has {', '.join(self.state_dict())}; got {', '.join(saved)}")
-        shape = [len(column) for column in saved["state"]]
-        if shape != [len(self.parameters)] * len(self.state) or saved["kind"] != type(self).__name__:
-            raise ValueError(
-                f"this {type(self).__name__} keeps {len(self.state)} × {len(self.parameters)} numbers; "
-                f"got {shape} of {saved['kind']}"
-            )
-        state = [[number(x) for x in column] for column in saved["state"]]
-        self.lr, self.steps, self.state = within("lr", saved["lr"], 0), saved["steps"], state
-
-    def require_finite(self, what: str, numbers: Sequence[float]) -> None:
-        if all(map(math.isfinite, numbers)):
-            return
-        for name, x in zip(self.names, numbers):
-            if not math.isfinite(x):
-                raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")
+from micrograd.engine import Value
+from micrograd.optimizer import Optimizer, Parameters, within
+from micrograd.residence import Residence
+from micrograd.samples import LOCK
 
 
 class SGD(Optimizer):
@@ -236,14 +131,30 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
     Raises ValueError if the norm is not finite; the gradients are then as they were.
     """
-    parameters = list(parameters)
+    return clip(Residence(list(parameters)), max_norm)
+
+
+def clip(home: Residence, max_norm: float) -> float:
+    """As ``clip_grad_norm``."""
     within("max_norm", max_norm, 0)
-    norm = math.hypot(*[parameter.grad for parameter in parameters])
-    if not math.isfinite(norm):
-        raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
-    if norm > max_norm:
-        for parameter in parameters:
-            parameter.grad *= max_norm / norm
+    with LOCK:
+        resident = home.find()
+        gradient: Any = home.grad if resident else [parameter.grad for parameter in home.parameters]
+        norm = 0.0
+        if resident:
+            with home.quiet():
+                norm = math.sqrt((gradient * gradient).sum())
+        if not 1e-140 < norm < math.inf:  # squares overflow or vanish; the norm itself need not
+            norm = math.hypot(*gradient)
+        if not math.isfinite(norm):
+            raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
+        if norm > max_norm:
+            scale = max_norm / norm
+            if resident:
+                home.grad = gradient * scale
+            else:
+                for parameter in home.parameters:
+                    parameter.grad *= scale
     return norm
 
 
@@ -321,12 +232,6 @@ class WarmupLR(Schedule):
         if t < self.updates:
             return self.base * (self.start + (1 - self.start) * t / self.updates)
         return self.base if self.then is None else self.then.lr(t - self.updates)
-
-
-def within(name: str, x: float, low: float, below: float = math.inf) -> float:
-    if not (isinstance(x, Real) and low <= x < below):
-        raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {x!r}")
-    return x
 
 
 def _whole(name: str, count: int) -> int:

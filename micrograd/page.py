@@ -24,7 +24,7 @@ from typing import Any
 from micrograd.engine import Value, is_recording
 from micrograd.formula import VISIBLE
 from micrograd.graph import nodes
-from micrograd.optim import Optimizer
+from micrograd.optimizer import Optimizer
 from micrograd.palette import DATA, GRADIENT, ROLES
 from micrograd.samples import call
 from micrograd.steps import Recorder, Step
@@ -104,7 +104,7 @@ def step_through(
         leaves = dict.fromkeys([node for graph in graphs for node in graph if node.role == "parameter"])
         parameters = list(leaves)
     else:
-        parameters = optimizer.parameters
+        parameters = list(optimizer.parameters)
     if len(parameters) > max_nodes:
         raise ValueError(
             f"{len(parameters)} parameters are too many for a table of at most {max_nodes}; take a smaller net,"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from math import isnan
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from micrograd.engine import Value
 from micrograd.instructions import Tape
@@ -22,6 +22,8 @@ try:
     import numpy as np
 
     from micrograd.kernels import replay, scratch_size
+    from micrograd.layout import Layout
+    from micrograd.layout import columns as plain_columns
     from micrograd.loops import addresses
 except ModuleNotFoundError as cause:
     raise ModuleNotFoundError(
@@ -37,6 +39,8 @@ Group = tuple[Any, Array, Array]
 
 # Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
 CHUNK = 1024
+
+PLAIN = {list, tuple, float, int}
 
 # The shape of a number is None, of a list or tuple (type, shapes of its items), of an array (ndarray, its dimensions).
 Shape = Any
@@ -86,12 +90,12 @@ def listed(samples: Sequence[Any]) -> Sequence[Any]:
     return list(samples)
 
 
-def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
+def group(samples: Sequence[Any], layouts: dict[int, Layout] | None = None) -> list[tuple[Shape, Any, Any]]:
     """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
-    whole = _columns(samples)
-    if whole is not None:
-        shape, rows = whole
-        return [(shape, np.arange(len(samples)), np.ascontiguousarray(rows, dtype=np.float64))]
+    whole = plain_columns(samples, {} if layouts is None else layouts) if _is_plain(samples) else None
+    whole = whole or _columns(samples)
+    if whole:
+        return [(whole[0], np.arange(len(samples)), whole[1])]
     found: dict[Shape, tuple[list[int], list[list[float]]]] = {}
     for k, sample in enumerate(samples):
         shape, numbers = call_numbered(k, flatten, (sample,))
@@ -104,6 +108,14 @@ def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
     ]
 
 
+def _is_plain(samples: Sequence[Any]) -> TypeGuard[list[Any]]:
+    """Whether it looks as if there were no arrays in these samples."""
+    first = samples[0]
+    if type(samples) is not list or type(first) not in PLAIN:
+        return False
+    return type(first) is not tuple or PLAIN.issuperset(map(type, first))
+
+
 def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
     """Shape and columns of items of one shape, by a few array operations for all; None if that cannot be told."""
     kinds = set(map(type, items))
@@ -114,14 +126,15 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
         found = [part for part in parts if part is not None]
         if not found or len(found) < len(parts):
             return None
-        return (tuple, tuple([shape for shape, _ in found])), np.concatenate([rows for _, rows in found])
+        rows = np.concatenate([rows for _, rows in found], dtype=np.float64)
+        return (tuple, tuple([shape for shape, _ in found])), rows
     try:
         array = np.array(items)
     except ValueError:  # of several lengths
         return None
     if array.dtype.kind not in "biuf" or (len(kinds) > 1 and array.ndim > 1):  # Values, words; lists beside arrays
         return None
-    return flatten(items[0])[0], array.reshape(len(items), -1).T
+    return flatten(items[0])[0], np.ascontiguousarray(array.reshape(len(items), -1).T, dtype=np.float64)
 
 
 _NO_RESULTS, _NO_GRADIENT = np.empty((0, 0)), np.empty(0)
@@ -194,11 +207,15 @@ class Pack:
         self.samples = samples
         self.checked = False
         self.groups: list[Group] = []
-        self.where = np.zeros((2, len(samples)), dtype=np.int64)  # of each sample, its group and its column there
-        for shape, positions, columns in group(samples):
+        self.where: Any = None  # with several groups: of each sample, its group and its column there
+        for shape, positions, columns in group(samples, recorded.layouts):
             track = recorded.first_track(samples, shape, columns, positions)
             self.groups.append((track, columns, positions))
-            self.where[0, positions], self.where[1, positions] = len(self.groups) - 1, range(len(positions))
+        self.all = positions if len(self.groups) == 1 else np.arange(len(samples))
+        if len(self.groups) > 1:
+            self.where = np.empty((2, len(samples)), dtype=np.int64)
+            for g, (_, _, positions) in enumerate(self.groups):
+                self.where[0, positions], self.where[1, positions] = g, range(len(positions))
 
     def _require_one_result(self) -> None:
         if any([track.several for track, _, _ in self.groups]):
@@ -232,7 +249,20 @@ class Pack:
         """
         if not self.checked:
             self._require_one_result()
-        self._check(values)
+            self._check(values)
+        size = len(self.samples) if order is None else len(order)
+        if len(self.groups) == 1 and size <= CHUNK:
+            track, columns, positions = self.groups[0]
+            chosen = self.all if order is None else order
+            track.checks.of_replay(self.samples, columns, positions, chosen, values)
+            loss, gradient = track.program.gradient(values[: track.known], columns, chosen)
+            if len(gradient) < len(values):
+                gradient = np.append(gradient, np.zeros(len(values) - len(gradient)))
+        else:
+            loss, gradient = self._gradient_of_pieces(values, order, executor)
+        return None if isnan(loss) else (loss, gradient)
+
+    def _gradient_of_pieces(self, values: Any, order: Any, executor: Executor | None) -> tuple[float, Any]:
         pieces = []
         for (track, columns, positions), chosen, _ in self._chosen(order):
             track.checks.of_replay(self.samples, columns, positions, chosen, values)
@@ -245,13 +275,10 @@ class Pack:
             if executor is None or len(pieces) == 1
             else _share_out(pieces, executor)
         )
-        loss, gradient = answers[0]
-        if len(answers) > 1 or len(gradient) < len(values):
-            total = np.zeros(len(values))
-            for _, some in answers:
-                total[: len(some)] += some
-            loss, gradient = sum([some for some, _ in answers]), total
-        return None if isnan(loss) else (loss, gradient)
+        gradient = np.zeros(len(values))
+        for _, some in answers:
+            gradient[: len(some)] += some
+        return sum([some for some, _ in answers]), gradient
 
     def results(self, values: Any) -> Array | None:
         """The results of all samples, (samples, results), or None as above."""
@@ -268,7 +295,7 @@ class Pack:
     def _chosen(self, order: Any) -> Iterator[tuple[Group, Any, Any]]:
         """For each shape among the samples ``order``: their columns, and their places in the order."""
         if len(self.groups) == 1:
-            yield self.groups[0], self.where[1] if order is None else order, slice(None)
+            yield self.groups[0], self.all if order is None else order, slice(None)
             return
         groups, columns = self.where if order is None else self.where[:, order]
         for g, group in enumerate(self.groups):

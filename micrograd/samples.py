@@ -54,7 +54,13 @@ def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
     error = call_numbered(k, loss, sample)
     if not isinstance(error, Value):
         raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
-    return error
+    return at_home(error)
+
+
+def at_home(value: Value) -> Value:
+    """The Value itself; a parameter gets its numbers back from the arrays that it may be resident in."""
+    value.data  # noqa: B018  # whoever looks gets them
+    return value
 
 
 def is_several(answer: Any) -> bool:
@@ -69,7 +75,7 @@ def values_of(answer: Any) -> list[Value]:
     for item in items:
         if not isinstance(item, (Value, Real)):
             raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
-    return [as_value(item) for item in items]
+    return [at_home(as_value(item)) for item in items]
 
 
 @contextmanager

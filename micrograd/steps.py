@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.formula import digits, names, write
-from micrograd.optim import SGD, Optimizer
+from micrograd.optim import SGD
+from micrograd.optimizer import Optimizer
 
 NONE = "·"  # a number that is not there yet
 ASKED = "?"  # the number that the next step brings

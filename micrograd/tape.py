@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from micrograd.engine import Value, is_recording, recording
 from micrograd.instructions import Tape
 from micrograd.ops import Primitive
+from micrograd.residence import Residence
 from micrograd.samples import LOCK, call_numbered, from_arguments, values_of
 from micrograd.track import Track
 
@@ -57,6 +58,8 @@ class Recorded:
     Attributes:
         function: the plain function.
         parameters: those of all tapes; the ones of each tape come first.
+        residence: where their numbers are, in Values or in arrays.
+        layouts: of the samples met so far, see ``layout``.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -65,7 +68,10 @@ class Recorded:
         functools.update_wrapper(self, function, updated=())
         self.function: Callable[..., Any] = function.function if isinstance(function, Recorded) else function
         self.parameters: list[Value] = []
+        self.residence = Residence(self.parameters)
         self._tracks: dict[Any, Track] = {}
+        self.layouts: dict[int, Any] = {}
+        self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
@@ -119,31 +125,49 @@ class Recorded:
         return self.track(*replay.flatten(from_arguments(arguments))).tape
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
-        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
+        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses. A batch of
+        a ``PackedLoader`` is replayed as it is.
 
         None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
         a number is not finite, which it raises an error for.
         """
-        if not self._tracks:
-            self.pack(samples)  # which records: what cannot be replayed is told at once
-        if max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
-            return None  # before kernels are loaded
-        pack, values = self.pack(samples)
-        answer = pack.gradient(values, executor=executor)
+        pack, order = getattr(samples, "pack", None), getattr(samples, "order", None)
+        if pack is None:
+            if not self._tracks:
+                self.pack(samples)  # which records: what cannot be replayed is told at once
+            if self._largest * len(samples) < WORTHWHILE:
+                return None  # before kernels are loaded
+            pack, values = self.pack(samples)
+        else:
+            values = self.values()
+        answer = pack.gradient(values, order, executor)
         if answer is None:
             return None
         loss, gradient = answer
+        gradient *= share
         with LOCK:
-            for parameter, slope in zip(self.parameters, (gradient * share).tolist()):
-                parameter.grad += slope
+            if self.residence.take():
+                self.residence.add_grad(gradient)
+            else:
+                for parameter, slope in zip(self.parameters, gradient.tolist()):
+                    parameter.grad += slope
         return loss
 
     def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
         """Samples ready for replay, and the parameters' numbers."""
-        from micrograd import replay
+        from micrograd.replay import Pack
 
         with LOCK:
-            return replay.Pack(self, samples), replay.data(self.parameters)
+            return Pack(self, samples), self.values()
+
+    def values(self) -> "Array":
+        """The parameters' numbers."""
+        with LOCK:
+            if self.residence.find():
+                return self.residence.data  # type: ignore[no-any-return]
+            from micrograd import replay
+
+            return replay.data(self.parameters)
 
     def first_track(self, samples: Sequence[Any], shape: Any, columns: Any, positions: Any) -> Track:
         """The track for samples of one shape, recorded on the first of them where the function is defined."""
@@ -161,6 +185,7 @@ class Recorded:
             if shape not in self._tracks:
                 track = Track(self, shape, numbers)
                 self.parameters.extend(track.tape.parameters[len(self.parameters) :])
+                self._largest = max([track.tape.size, *[other.tape.size for other in self._tracks.values()]])
                 self._tracks[shape] = track
             return self._tracks[shape]
 

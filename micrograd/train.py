@@ -10,16 +10,15 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from micrograd.engine import Value, no_grad
-from micrograd.optim import Optimizer, Schedule, clip_grad_norm
+from micrograd.optim import Schedule, clip
+from micrograd.optimizer import Optimizer
 from micrograd.samples import call, loss_of, require_batch, require_recording
 from micrograd.tape import Recorded
-
-if TYPE_CHECKING:
-    from micrograd.trainer import ArrayTrainer
 
 Loss = Callable[..., Value]
 
@@ -42,15 +41,20 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     samples = require_batch(batch)
     require_recording()
     share = _share(reduction, len(samples))
+    return _add_gradients(loss, samples, share, executor) * share
+
+
+def _add_gradients(loss: Loss, samples: Sequence[Any], share: float, executor: Executor | None) -> float:
+    """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses."""
     if isinstance(loss, Recorded):
         replayed = loss.add_gradients(samples, share, executor)
         if replayed is not None:
-            return replayed * share
+            return replayed
         loss = loss.function
     if executor is not None:
         from micrograd import workers
 
-        return workers.add_gradients(loss, samples, share, executor) * share
+        return workers.add_gradients(loss, samples, share, executor)
     total = 0.0
     for k, sample in enumerate(samples):
         error = loss_of(k, loss, sample)
@@ -59,14 +63,15 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
         error.backward(share)
         total += error.data
         del error  # and its graph, before the next is built
-    return total * share
+    return total
 
 
 def _share(reduction: str, size: int) -> float:
-    shares = {"mean": 1 / size, "sum": 1.0}
-    if reduction not in shares:
+    if reduction == "mean":
+        return 1 / size
+    if reduction != "sum":
         raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
-    return shares[reduction]
+    return 1.0
 
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
@@ -131,43 +136,39 @@ def fit(
         progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
         executor: as for ``accumulate``.
 
-    A loss recorded by ``jit`` keeps the parameters in arrays; the Values show them before metrics and callbacks, and at
-    the end. Ctrl-C ends the training and keeps what was learned.
+    A loss recorded by ``jit`` keeps the parameters in arrays for as long as nobody looks at them, and packs the samples
+    of a ``DataLoader`` once. Ctrl-C ends the training and keeps what was learned.
     """
     if held_out is not None and not len(held_out):
         raise ValueError("held_out wants one sample at least; got none")
     require_recording()
     history = History()
     bar = _bar(epochs, progress)
-    trainer = _trainer(loss, batches, optimizer, executor)
-    try:
-        for _ in bar:
-            if trainer is None:
-                samples, mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm)
-            else:
-                with trainer.quiet():
-                    samples, mean_loss = _replayed_epoch(trainer, reduction, schedule, max_norm, metric is not None)
-                if metric is not None or held_out is not None or callbacks:
-                    trainer.publish()
-            for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
-                getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
-            if not getattr(bar, "disable", True):
-                bar.set_postfix_str(history.summary())
-            if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
-                break
-    except KeyboardInterrupt:
-        history.interrupted = True
-    finally:
-        if trainer is not None:
-            trainer.publish()
-        optimizer.zero_grad()
-        if hasattr(bar, "close"):
-            bar.close()
+    batches = _packed(loss, batches, optimizer)
+    # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
+    alone = isinstance(loss, Recorded) and metric is None and held_out is None and not callbacks
+    with optimizer.residence.hush() if alone else nullcontext():
+        try:
+            for _ in bar:
+                samples: list[Any] | None = None if metric is None else []
+                mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm, executor, samples)
+                for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
+                    getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
+                if not getattr(bar, "disable", True):
+                    bar.set_postfix_str(history.summary())
+                if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
+                    break
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            optimizer.zero_grad()
+            if hasattr(bar, "close"):
+                bar.close()
     return history
 
 
 def _row(
-    loss: Loss, mean_loss: float, metric: Callable[..., Any] | None, samples: Sequence[Any], held_out: Any
+    loss: Loss, mean_loss: float, metric: Callable[..., Any] | None, samples: Any, held_out: Any
 ) -> dict[str, float]:
     """What an epoch adds to the lists of a History."""
     row = {"loss": mean_loss}
@@ -180,6 +181,17 @@ def _row(
     return row
 
 
+def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer) -> Iterable[Any]:
+    """The batches; for a tape, those of a ``DataLoader`` over samples that are there already are packed."""
+    if not isinstance(loss, Recorded):
+        return batches
+    from micrograd.packed import packed
+
+    if not loss.parameters:  # then the tape has its parameters in the optimizer's order
+        loss.parameters.extend(optimizer.parameters)
+    return packed(loss, batches)
+
+
 def _epoch(
     loss: Loss,
     batches: Iterable[Sequence[Any]],
@@ -187,61 +199,27 @@ def _epoch(
     reduction: str,
     schedule: Schedule | None,
     max_norm: float | None,
-) -> tuple[list[Any], float]:
-    """Train on each batch once; returns the samples seen and the mean of their losses."""
-    samples: list[Any] = []
-    total = 0.0
+    executor: Executor | None,
+    seen: list[Any] | None,
+) -> float:
+    """Train on each batch once, and list the samples if they are wanted; the mean of their losses."""
+    total, count = 0.0, 0
     for batch in batches:
+        samples = batch if hasattr(batch, "pack") else require_batch(batch)
+        size = len(samples)
         optimizer.zero_grad()
-        error = accumulate(loss, batch, reduction)
+        total += _add_gradients(loss, samples, _share(reduction, size), executor)
         if max_norm is not None:
-            clip_grad_norm(optimizer.parameters, max_norm)
+            clip(optimizer.residence, max_norm)
         optimizer.step()
         if schedule is not None:
             schedule.step()
-        total += error / _share(reduction, len(batch))
-        samples.extend(batch)
-    if not samples:
-        raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
-    return samples, total / len(samples)
-
-
-def _trainer(
-    loss: Loss, batches: Iterable[Any], optimizer: Optimizer, executor: Executor | None
-) -> "ArrayTrainer | None":
-    if not isinstance(loss, Recorded):
-        return None
-    from micrograd.trainer import ArrayTrainer
-
-    return ArrayTrainer(loss, batches, optimizer, executor)
-
-
-def _replayed_epoch(
-    trainer: "ArrayTrainer", reduction: str, schedule: Schedule | None, max_norm: float | None, keep: bool
-) -> tuple[list[Any], float]:
-    """``_epoch`` for a recorded loss; lists the samples only if they are to be kept."""
-    samples: list[Any] = []
-    total, count = 0.0, 0
-    for pack, order in trainer.orders():
-        share = _share(reduction, len(order))
-        sums = trainer.gradient(pack, order)
-        if sums is None:  # a number is not finite: let the plain function say where, or do the step
-            trainer.publish()
-            batch = [pack.samples[k] for k in order]
-            _, mean = _epoch(trainer.loss.function, [batch], trainer.optimizer, reduction, None, max_norm)
-            error = mean * len(order)
-        else:
-            error, gradient = sums[0], sums[1] * share
-            trainer.step(gradient if max_norm is None else trainer.clip(gradient, max_norm))
-        if schedule is not None:
-            schedule.step()
-        total += error
-        count += len(order)
-        if keep:
-            samples.extend(pack.samples[k] for k in order)
+        count += size
+        if seen is not None:
+            seen.extend(samples)
     if not count:
         raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
-    return samples, total / count
+    return total / count
 
 
 def _bar(epochs: int, progress: bool) -> Any:

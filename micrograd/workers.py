@@ -13,7 +13,7 @@ from typing import Any
 
 from micrograd.engine import Value, gradients
 from micrograd.graph import nodes
-from micrograd.samples import loss_of, plain_leaves
+from micrograd.samples import at_home, loss_of, plain_leaves
 
 CHUNK = 16  # samples
 
@@ -64,7 +64,7 @@ def _packed(loss: Callable[..., Value]) -> tuple[bytes, list[Value]]:
 
     class Packer(Pickler):  # type: ignore[misc]
         def persistent_id(self, thing: Any) -> Any:
-            if type(thing) is not Value or thing.parents:
+            if not isinstance(thing, Value) or thing.parents or type(at_home(thing)) is not Value:
                 return None
             if thing not in places:
                 places[thing] = len(parameters)
