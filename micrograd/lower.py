@@ -56,7 +56,11 @@ class _Lowering:
         self.level = dict.fromkeys(self.kind, 0)
         self.operands: dict[Value, list[Value]] = {}
         self._gather(results)
-        found = [v for v, kind in self.kind.items() if kind == Kind.SHARED and not v.parents]
+        # By level, and then by name, so that like operations come to stand side by side.
+        operations = sorted(self.operands, key=lambda node: (self.level[node], node.op.name))
+        # Parameters as they are met from there: those of a network mostly in its own order, as an optimizer has them.
+        met = [v for node in operations for v in self.operands[node] if not v.parents] + [*results]
+        found = [v for v in met if self.kind[v] == Kind.SHARED and not v.parents]
         parameters = list(dict.fromkeys([*known, *found]))
         constants = [v for v, kind in self.kind.items() if kind == Kind.CONSTANT]
         numbers = dict.fromkeys([0.0, 1.0, -1.0, *[v.data for v in constants]])
@@ -69,8 +73,7 @@ class _Lowering:
         self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body
         self.layers: dict[tuple[int, ...], list[Unit]] = {}
         self.fills: dict[int, int] = {}
-        # By level, and then by name, so that like operations come to stand side by side.
-        for node in sorted(self.operands, key=lambda node: (self.level[node], node.op.name)):
+        for node in operations:
             if self.kind[node] != Kind.CONSTANT:
                 self._lower(node)
         self.tape.results = [self._operand(result, rows=True) for result in results]
@@ -115,6 +118,8 @@ class _Lowering:
                 terms += parents
             elif op is ops.dot:
                 w, x, *bias = ops.dot.group(parents)
+                if bias and not bias[0].parents:  # after the weights, as in a Neuron
+                    factors += (bias.pop(), one)
                 factors += [v for pair in zip(reversed(x), reversed(w)) for v in pair]
                 terms += bias
             else:
