@@ -37,8 +37,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # A Track with its tape, the numbers of its samples as columns of a matrix, and these samples' positions among all.
 Group = tuple[Any, Array, Array]
 
-# Samples that are one piece of work. Fixed, so that the order in which sums are taken does not depend on who works.
-CHUNK = 1024
+# Of the samples that are one piece of work, a millisecond or so. Fixed, so that the order in which sums are taken does
+# not depend on who works.
+CHUNK_OPERANDS = 1 << 23
 
 PLAIN = {list, tuple, float, int}
 
@@ -151,6 +152,7 @@ class Program:
         self.constants = np.array(tape.constants, dtype=np.float64)
         most = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 8), LANES)
         self.sizes = np.array([tape.prelude, most, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
+        self.chunk = max(CHUNK_OPERANDS // max(tape.size, 1) // LANES, 1) * LANES
         self._loops: Any = None
         self._scratch: list[Array] = []  # kept, since the system takes longer to give memory than a replay to use it
 
@@ -251,7 +253,7 @@ class Pack:
             self._require_one_result()
             self._check(values)
         size = len(self.samples) if order is None else len(order)
-        if len(self.groups) == 1 and size <= CHUNK:
+        if len(self.groups) == 1 and size <= self.groups[0][0].program.chunk:
             track, columns, positions = self.groups[0]
             chosen = self.all if order is None else order
             track.checks.of_replay(self.samples, columns, positions, chosen, values)
@@ -267,8 +269,8 @@ class Pack:
         for (track, columns, positions), chosen, _ in self._chosen(order):
             track.checks.of_replay(self.samples, columns, positions, chosen, values)
             pieces += [
-                (track.program, values[: track.known], columns, chosen[start : start + CHUNK])
-                for start in range(0, len(chosen), CHUNK)
+                (track.program, values[: track.known], columns, chosen[start : start + track.program.chunk])
+                for start in range(0, len(chosen), track.program.chunk)
             ]
         answers = (
             [program.gradient(*piece) for program, *piece in pieces]
