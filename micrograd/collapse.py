@@ -58,11 +58,17 @@ class Part:
 def find_parts(graph: list[Value], model: Module, level: str | None = None) -> list[Part]:
     """The parts of ``model`` to be drawn as one box each; by default units, or layers of more than 16 of them.
 
-    Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model.
+    Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model,
+    or uses none of them as a unit does.
     """
     parts = units(graph, model)
     if not parts:
         raise ValueError("none of the model's parameters is in this graph")
+    if not any(part.outputs for part in parts):
+        raise ValueError(
+            "no unit of the model is at work in this graph: it is a penalty on weights or a tape; "
+            "draw it without model=, or call loss.function"
+        )
     widest = LEVELS[level] if level else DEFAULT
     inputs = [node for node in graph if node.role == "input"]
     if len(inputs) > max(1, widest):

@@ -52,7 +52,7 @@ def draw(
         max_nodes: the most boxes to draw; ValueError if there are more.
         stacked: put a box's texts below each other instead of side by side, for a picture less wide.
         model: the network in the graph. Its layers are framed; each neuron is one box, with its input signal s,
-            δ = ∂root/∂s and its output x; a layer of more than 16 neurons is one box.
+            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 16 neurons is one box.
         collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
             graph with frames around the layers.
 
@@ -144,14 +144,18 @@ def _cells(label: object, data: float, grad: float) -> list[tuple[str, str | Non
 
 
 def _summary(part: Part) -> list[tuple[str, str | None]]:
-    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer."""
+    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer.
+
+    A neuron without an activation has no x apart from s: what follows it is in other boxes, an activation too.
+    """
     cells: list[tuple[str, str | None]] = [(part.name, None)]
     if not part.layer and part.parameters:
         cells.append((f"{_units(part.units)}, {len(part.parameters)} parameters", None))
     if part.signals:
         cells.append((f"s {_range([s.data for s in part.signals])}", DATA))
         cells.append((f"δ {_range([s.grad for s in part.signals])}", GRADIENT))
-    cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
+    if part.outputs and part.outputs != part.signals:
+        cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
     return cells
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from micrograd import Value, dot, draw, losses, nn, no_grad, palette, primitive, render
+from micrograd import Value, dot, draw, jit, losses, nn, no_grad, palette, primitive, render
 from micrograd.graph import nodes
 from micrograd.ops import TABLE
 from micrograd.render import RenderError
@@ -218,7 +218,8 @@ def cells(source):
 
 
 def shown(name, s, x):
-    return [name, f"s {s.data:.4g}", f"δ {s.grad:.4g}", f"x {x.data:.4g}"]
+    """A unit's texts; one without an activation shows no x."""
+    return [name, f"s {s.data:.4g}", f"δ {s.grad:.4g}"] + [f"x {x.data:.4g}"] * (x is not s)
 
 
 @pytest.mark.parametrize("activation", nn.ACTIVATIONS)
@@ -276,6 +277,42 @@ def test_a_module_of_ones_own_is_drawn_by_the_place_where_its_parameters_meet():
     assert [f"data {out.data:.4g}", f"grad {out.grad:.4g}"] in boxes.values()  # after the last unit all is shown
 
 
+def test_an_activation_after_the_model_is_no_part_of_its_last_unit():
+    random.seed(1)
+    model = nn.MLP(2, [1])
+    s = model([0.8, -0.4])
+    x = s.tanh()
+    loss = losses.squared_error(x, 1.0)
+    loss.backward()
+    boxes = list(cells(draw(loss, model=model).source).values())
+    assert boxes[0] == shown("neurons.0", s, s)
+    assert [f"data {x.data:.4g}", f"grad {x.grad:.4g}"] in boxes
+
+
+def test_a_neuron_that_only_a_penalty_uses_shows_its_name():
+    model = nn.MLP(2, [2, 1])
+    unused = model.layers[0].neurons[1]
+    score = model.layers[1].neurons[0]([model.layers[0].neurons[0]([1.0, 2.0]), 0.5])
+    loss = losses.hinge(score, -1) + losses.l2(model.parameters())
+    boxes = list(cells(draw(loss, model=model).source).values())
+    assert unused.bias in nodes(loss)
+    assert boxes[1] == ["neurons.1"]
+    assert len(boxes[0]) == 4
+
+
+@pytest.mark.parametrize("of", ["penalty", "tape"])
+def test_a_graph_in_which_no_unit_is_at_work_is_refused(of):
+    model = nn.MLP(2, [16, 16, 1])
+    if of == "penalty":
+        graph = losses.l2(model.parameters())
+    else:
+        pytest.importorskip("numba")
+        graph = jit(lambda x, y: losses.hinge(model(x), y))([1.0, 2.0], 1)
+    with pytest.raises(ValueError, match=r"no unit .* is at work .* without model=, or call loss\.function"):
+        draw(graph, model=model)
+    assert draw(graph, max_nodes=1000).source
+
+
 def test_a_neuron_used_twice_shows_the_range():
     neuron = nn.Neuron(1, activation="tanh")
     (neuron([1.0]) + neuron([2.0])).backward()
@@ -310,7 +347,6 @@ def test_nothing_collapsed_is_the_whole_graph_with_framed_layers_and_named_param
     inside = re.findall(r"^\t\t([vo]\d+) ", source, re.MULTILINE)
     values = [name for name in inside if name.startswith("v")]
     assert len(values) == (6 + 2 * (3 + 1 + 1)) + (3 + 3 + 1)  # parameters, products and sums, the relus
-    assert not any(parameter.label for _, parameter in model.named_parameters())
 
 
 @pytest.mark.usefixtures("renderer")
