@@ -58,7 +58,11 @@ def inputs(x: Iterable[Any]) -> list[Value]:
 
 
 class Module:
-    """Anything with parameters: a subclass assigns leaf Values, modules, and lists or dicts of them as attributes."""
+    """Anything with parameters: a subclass assigns leaf Values, modules, and lists, dicts or arrays of them.
+
+    What is computed is no parameter: ``Value(1.0) * 0.5`` is a result, and training leaves it as it is. Compute the
+    number first, ``Value(1.0 * 0.5)``.
+    """
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
@@ -170,6 +174,10 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | 
         children = thing.items()
     elif isinstance(thing, (list, tuple)):
         children = enumerate(thing)
+    elif getattr(getattr(thing, "dtype", None), "kind", "") == "O":  # an array of objects: Values, say
+        children = enumerate(thing if thing.ndim else [thing.item()])
+    elif isinstance(thing, (set, frozenset)) and any(isinstance(child, (Value, Module)) for child in thing):
+        raise TypeError(f"{path} is a set, which keeps no order; put its parameters in a list")
     else:
         return
     for key, child in children:
@@ -266,6 +274,7 @@ class MLP(Module):
         self.layers = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, init=init) for i in range(len(nouts))
         ]
+        self.parameters()  # which names them: pictures and formulas show w₁₁⁽¹⁾ from the start
 
     def __call__(self, x: Iterable[Any]) -> Any:
         out: Any = x

@@ -222,6 +222,32 @@ def test_two_parameters_of_one_name():
         module.state_dict()
 
 
+def test_parameters_in_object_arrays_are_found():
+    np = pytest.importorskip("numpy")
+    module = nn.Module()
+    module.w = np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]])
+    module.pixels = np.zeros((2, 2))
+    assert names(module) == ["w.0.0", "w.0.1", "w.1.0", "w.1.1"]
+    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_parameters_in_a_set_are_refused(kind):
+    module = nn.Module()
+    module.names = kind({"a", "b"})
+    assert names(module) == []
+    module.layer = {"w": kind({Value(1.0), Value(2.0)})}
+    with pytest.raises(TypeError, match=r"^layer\.w is a set.*order.*list"):
+        module.parameters()
+
+
+def test_an_mlp_names_its_parameters_at_once(model):
+    assert [p.label for _, p in model.named_parameters()] == names(model)
+    module = nn.Module()
+    module.net = model
+    assert [p.label for p in module.parameters()] == [f"net.{name}" for name in names(model)]
+
+
 def test_labels_are_names_unless_given():
     module = Tied()
     module.scale.label = "my scale"
