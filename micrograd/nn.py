@@ -48,13 +48,26 @@ def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
     return choices[name]
 
 
-def inputs(x: Iterable[Any]) -> list[Value]:
+class Inputs(list[Value]):
+    """A sample's numbers as Values: what ``inputs`` returns, and what it need not go through again."""
+
+
+def inputs(x: Iterable[Any]) -> Inputs:
     """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are."""
-    if type(x) is list and x and type(x[0]) is Value:
+    if type(x) is Inputs:
         return x
     if not isinstance(x, Iterable):
         raise TypeError(f"a sample's inputs are a list of numbers; got {x!r}")
-    return [v if isinstance(v, Value) else Value(v, role="input") for v in x]
+    numbers = list(x)
+    try:
+        return Inputs([v if isinstance(v, Value) else Value(v, role="input") for v in numbers])
+    except TypeError as cause:
+        if not any(isinstance(v, Iterable) and not isinstance(v, str) for v in numbers):
+            raise
+        raise TypeError(
+            "a sample's inputs are a list of numbers; got a list of lists. "
+            "A batch is run sample by sample: see accumulate"
+        ) from cause
 
 
 class Module:
@@ -226,6 +239,8 @@ class Embedding(Module):
     """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
 
     def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
+        if count < 1 or size < 1:
+            raise ValueError(f"an embedding wants one token and one number at least; got {count} and {size}")
         self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
 
     def __call__(self, token: Any) -> list[Value]:

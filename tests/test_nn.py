@@ -91,6 +91,24 @@ def test_inputs_that_are_no_numbers(model, x):
         model(x)
 
 
+@pytest.mark.parametrize("array", [False, True])
+def test_a_batch_in_the_place_of_a_sample(model, array):
+    batch = [[1.0, 2.0], [3.0, 4.0]]
+    if array:
+        batch = pytest.importorskip("numpy").array(batch)
+    with pytest.raises(TypeError, match=r"got a list of lists\. A batch is run sample by sample: see accumulate"):
+        model(batch)
+
+
+def test_inputs_are_the_same_in_any_order():
+    v = Value(1.0)
+    for mixed in ([v, 2.0], [2.0, v], (v, 2.0)):
+        found = nn.inputs(mixed)
+        assert sorted(i.role for i in found) == ["input", "parameter"]
+        assert v in found
+        assert nn.inputs(found) is found
+
+
 def test_inputs_from_arrays(model):
     np = pytest.importorskip("numpy")
     expected = model([0.5, 1.5]).data
@@ -110,7 +128,16 @@ def test_sizes_are_whole_and_positive(sizes):
         nn.MLP(*sizes)
 
 
-@pytest.mark.parametrize("make", [lambda: nn.Neuron(-1), lambda: nn.Neuron(0), lambda: nn.Layer(2, 0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Neuron(-1),
+        lambda: nn.Neuron(0),
+        lambda: nn.Layer(2, 0),
+        lambda: nn.Embedding(0, 2),
+        lambda: nn.Embedding(3, -2),
+    ],
+)
 def test_units_without_inputs_and_layers_without_units(make):
     with pytest.raises(ValueError, match="got"):
         make()
