@@ -198,3 +198,10 @@ def test_what_cannot_be_explained():
         explain(a, a * a, max_terms=0)
     with pytest.raises(ValueError, match="made by hand"):
         explain(a, Value(4.0, (a,), "double") * 2)
+
+
+def test_at_the_prompt_it_is_the_text():
+    a = Value(2.0, label="a")
+    explanation = explain(a, a * a)
+    assert repr(explanation) == str(explanation)
+    assert repr(explanation).startswith("a.grad = ")
