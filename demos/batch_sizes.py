@@ -13,7 +13,7 @@ import random
 import numpy as np
 import options
 import plots
-from moons import moons
+from datasets import moons
 
 from micrograd import accumulate, data, evaluate, fit, losses, nn, optim
 
@@ -136,6 +136,12 @@ def main(seed, epochs, out):
 
 if __name__ == "__main__":
     parser = options.parser(__doc__)
-    parser.add_argument("--epochs", type=int, default=60, help="times through the samples (default: %(default)s)")
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        default=60,
+        metavar="N",
+        help="times through the samples (default: %(default)s)",
+    )
     chosen = parser.parse_args()
     main(chosen.seed, chosen.epochs, chosen.out)

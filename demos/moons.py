@@ -16,7 +16,7 @@ from pathlib import Path
 
 import options
 import plots
-from sklearn.datasets import make_moons
+from datasets import moons
 
 from micrograd import Value, data, draw, evaluate, fit, losses, nn, optim
 
@@ -36,15 +36,17 @@ def arguments() -> argparse.Namespace:
         "--batch-size", type=batch_size, default="16", metavar="N|all", help="samples a batch (default: %(default)s)"
     )
     parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="default: %(default)s")
-    parser.add_argument("--lr", type=float, help="learning rate (default: 0.3, divided by the batch size for a sum)")
-    parser.add_argument("--epochs", type=int, default=80, help="times through the samples (default: %(default)s)")
+    parser.add_argument(
+        "--lr", type=options.positive, help="learning rate (default: 0.3, divided by the batch size for a sum)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        metavar="N",
+        default=80,
+        help="times through the samples (default: %(default)s)",
+    )
     return parser.parse_args()
-
-
-def moons(seed: int) -> tuple[list, list]:
-    """200 samples ([x₁, x₂], ±1) to train on, and 200 held out."""
-    xs, ys = make_moons(400, noise=0.1, random_state=seed)
-    return data.split(data.pairs(xs, 2 * ys - 1), held_out=200, seed=seed)
 
 
 def train(chosen: argparse.Namespace) -> None:
@@ -73,6 +75,7 @@ def train(chosen: argparse.Namespace) -> None:
         metric=correct,
         held_out=held_out,
     )
+    options.say_if_interrupted(history)
     accuracies = evaluate(correct, training), evaluate(correct, held_out)
     print("accuracy: {:.1%} on the training samples, {:.1%} on the held-out samples".format(*accuracies))
 

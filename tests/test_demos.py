@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from micrograd.train import History
+
 DEMOS = Path(__file__).parent.parent / "demos"
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -160,6 +162,37 @@ def test_moons_says_what_a_wrong_option_is():
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("demo", "options", "message"),
+    [
+        ("moons.py", ["--lr", "-1"], "a number above 0"),
+        ("moons.py", ["--epochs", "0"], "a whole number from 1"),
+        ("moons.py", ["--seed", "-1"], "a whole number from 0"),
+        ("digits.py", ["--batch-size", "0"], "a whole number from 1"),
+        ("names.py", ["--steps", "0"], "a whole number from 1"),
+        ("batch_sizes.py", ["--epochs", "0"], "a whole number from 1"),
+        ("wrong_ways.py", ["--epochs", "x"], "a whole number from 1"),
+        ("expression.py", ["-a", "nan"], "a number is wanted; got 'nan'"),
+        ("lecture.py", ["--out", f"{__file__}/out"], "no folder can be made there"),
+    ],
+)
+def test_a_wrong_option_is_told_at_once(demo, options, message):
+    answer = run(demo, *options, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_interrupted_training_says_so(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(DEMOS)
+    from options import say_if_interrupted
+
+    say_if_interrupted(History([0.5, 0.25]))
+    assert capsys.readouterr().out == ""
+    say_if_interrupted(History([0.5, 0.25], interrupted=True))
+    assert capsys.readouterr().out.startswith("interrupted after 2 epochs")
+
+
 def test_digits_reads(tmp_path):
     printed = run("digits.py", "--out", str(tmp_path)).stdout
     (accuracy,) = (float(word[:-1]) for word in printed.split() if word.endswith("%"))
@@ -169,6 +202,7 @@ def test_digits_reads(tmp_path):
 
 def test_names_learns():
     printed = run("names.py", "--steps", "60", "--batch-size", "4").stdout
+    assert printed.split("\n")[1] == "the first steps record tapes, one for each length of name"
     first, *_, last = (float(line.split("loss ")[1].split(":")[0]) for line in printed.split("\n") if "loss" in line)
     assert last < first - 0.5
 
