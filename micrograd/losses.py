@@ -63,7 +63,7 @@ def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
         raise ValueError("cross-entropy wants one score at least; got 0 classes")
     total = logsumexp(scores)
     if isinstance(label, Real) and float(label).is_integer():
-        label = int(label)
+        label = int(float(label))
     try:
         return total - as_value(pick(scores, label))
     except (TypeError, ValueError) as cause:

@@ -170,8 +170,8 @@ def test_cross_entropy_of_one_output_says_what_to_take():
 @pytest.mark.parametrize(
     ("loss", "wrong", "message"),
     [
-        (lambda s, y: losses.hinge(s, y), 0, r"hinge wants a label of -1 or \+1; got .*0"),
-        (lambda s, y: losses.binary_cross_entropy(s, y), -1, r"label from 0 to 1; got .*-1"),
+        (losses.hinge, 0, r"hinge wants a label of -1 or \+1; got .*0"),
+        (losses.binary_cross_entropy, -1, r"label from 0 to 1; got .*-1"),
         (lambda s, y: losses.cross_entropy([s, 2 * s], y), 2, "2 classes wants a whole label from 0 to 1; got 2"),
     ],
 )
