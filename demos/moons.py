@@ -18,7 +18,7 @@ import options
 import plots
 from datasets import moons
 
-from micrograd import Value, data, draw, evaluate, fit, losses, nn, optim
+from micrograd import data, draw, evaluate, fit, losses, nn, optim
 
 
 def batch_size(text: str) -> int | None:
@@ -91,27 +91,16 @@ def train(chosen: argparse.Namespace) -> None:
 
 
 def one_sample(path: Path) -> None:
-    """Draw the loss graph of one sample through a 2-2-1 net, its nodes labelled as in the lecture."""
+    """Draw the loss graph of one sample through a 2-2-1 net, its nodes named as in the lecture."""
     net = nn.MLP(2, [2, 1], activation="tanh")
     x = nn.inputs([0.8, -0.4])
-    name("x", x, layer=0)
-    for number, layer in enumerate(net.layers, start=1):
-        for j, neuron in enumerate(layer.neurons, start=1):
-            name("w", neuron.weights, number, unit=j)
-            neuron.bias.label = f"b{j} layer {number}"
-        signals = [neuron.signal(x) for neuron in layer.neurons]
-        name("s", signals, number)
-        x = [s.tanh() for s in signals]
-        name("x", x, number)
+    x[0].label, x[1].label = "x₁⁽⁰⁾", "x₂⁽⁰⁾"
+    for layer in net.layers:
+        x = [neuron.signal(x).tanh() for neuron in layer.neurons]
     error = losses.squared_error(x[0], 1.0)
     error.label = "e"
     error.backward()  # now the gradient of a signal s is δ, and that of a weight δ·x
     options.write(draw(error), path)
-
-
-def name(symbol: str, values: list[Value], layer: int, unit: int | str = "") -> None:
-    for i, value in enumerate(values, start=1):
-        value.label = f"{symbol}{i}{unit} layer {layer}"
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def whole(least: int = 1, most: int = 2**32 - 1) -> Callable[[str], int]:
-    """For ``type=``: a whole number from ``least``, and to ``most``, which random generators take for a seed."""
+def whole(least: int = 1, most: float = math.inf) -> Callable[[str], int]:
+    """For ``type=``: a whole number from ``least``, to ``most``."""
+    bounds = f"from {least}" + f" to {most}" * (most < math.inf)
 
     def parse(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most} is wanted; got {text!r}")
+            raise argparse.ArgumentTypeError(f"a whole number {bounds} is wanted; got {text!r}")
         return int(text)
 
     return parse
@@ -56,8 +57,9 @@ def parser(description: str, seed: bool = True, out: bool = True) -> argparse.Ar
     """
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if seed:
+        seeds = whole(0, 2**32 - 1)  # as scikit-learn wants them
         result.add_argument(
-            "--seed", type=whole(0), default=0, metavar="N", help="of whatever is drawn by lot (default: %(default)s)"
+            "--seed", type=seeds, default=0, metavar="N", help="of whatever is drawn by lot (default: %(default)s)"
         )
     if out:
         result.add_argument("--out", type=folder, default="out", metavar="DIR", help="for pictures (default: out)")
