@@ -13,8 +13,8 @@ app = marimo.App(width="full", app_title="micrograd playground")
 
 with app.setup:
     import base64
+    import math
     import random
-    import re
 
     import marimo as mo
     import plots
@@ -147,11 +147,13 @@ def _(run):
 @app.cell
 def _(chooser, run):
     def nearest():
-        """The sample nearest to the middle of what is marked, or the first."""
+        """The sample nearest to the middle of those marked, or the first of all."""
         if not chooser.value:
             return 0
-        marked = chooser.value.get_mask(*zip(*[x for x, _ in run.samples]))
-        return next((k for k, inside in enumerate(marked) if inside), 0)
+        points = [x for x, _ in run.samples]
+        marked = [k for k, inside in enumerate(chooser.value.get_mask(*zip(*points))) if inside]
+        middle = [sum(column) / len(marked) for column in zip(*[points[k] for k in marked])]
+        return min(marked, key=lambda k: math.dist(points[k], middle), default=0)
 
     chosen = nearest()
     return (chosen,)
@@ -183,11 +185,9 @@ def _(chosen, overview, run):
         error = run.loss(x, y)
         error.label = "e"
         error.backward()
-        svg = draw(error, model=run.model).pipe("svg", encoding="utf-8")
+        svg = draw(error, model=run.model).svg()
         run.optimizer.zero_grad()
-        return mo.Html(
-            re.sub(r'<svg width="\d+pt" height="\d+pt"', "<svg", svg[svg.index("<svg") :])
-        )  # as wide as fits
+        return mo.Html(svg)
 
     sample_graph = graph()
     return (sample_graph,)
