@@ -76,9 +76,10 @@ def curves(ax, named: dict, title: str, xlabel: str, ylabel: str, **settings) ->
 
 
 def second_scale(ax, factor: float, label: str) -> None:
-    """A scale on top of the axes: that below, times ``factor``."""
+    """A scale on top of the axes: that below, times ``factor``. The title gives way to it."""
     top = ax.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
     top.set_xlabel(label)
+    ax.set_title(ax.get_title(), pad=42)
 
 
 def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label: str, **settings) -> None:
@@ -122,7 +123,7 @@ def scatter(ax, samples, chosen: int | None = None) -> None:
         )
     if chosen is not None:
         ax.scatter(*samples[chosen][0], s=260, facecolors="none", edgecolors=INK, linewidths=2)
-    ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
 
 
 def gradients(ax, columns, groups, title: str) -> None:
