@@ -144,18 +144,18 @@ def _(run):
     return (chooser,)
 
 
+@app.function
+def nearest(samples, marked):
+    """Which sample is nearest to the middle of those that are marked; the first of all if there are none."""
+    points = [x for x, _ in samples]
+    places = [k for k, inside in enumerate(marked) if inside]
+    middle = [sum(column) / len(places) for column in zip(*[points[k] for k in places])]
+    return min(places, key=lambda k: math.dist(points[k], middle), default=0)
+
+
 @app.cell
 def _(chooser, run):
-    def nearest():
-        """The sample nearest to the middle of those marked, or the first of all."""
-        if not chooser.value:
-            return 0
-        points = [x for x, _ in run.samples]
-        marked = [k for k, inside in enumerate(chooser.value.get_mask(*zip(*points))) if inside]
-        middle = [sum(column) / len(marked) for column in zip(*[points[k] for k in marked])]
-        return min(marked, key=lambda k: math.dist(points[k], middle), default=0)
-
-    chosen = nearest()
+    chosen = nearest(run.samples, chooser.value.get_mask(*zip(*[x for x, _ in run.samples])) if chooser.value else [])
     return (chosen,)
 
 

@@ -111,6 +111,7 @@ def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chos
     ax.contourf(xs, ys, scores, levels=[-np.inf, 0, np.inf], colors=[GRADIENT, DATA], alpha=0.22)
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
     scatter(ax, samples, chosen)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
     ax.set(title=title, xlabel="x₁", ylabel="x₂")
 
 
@@ -123,7 +124,7 @@ def scatter(ax, samples, chosen: int | None = None) -> None:
         )
     if chosen is not None:
         ax.scatter(*samples[chosen][0], s=260, facecolors="none", edgecolors=INK, linewidths=2)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
+    ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
 
 
 def gradients(ax, columns, groups, title: str) -> None:
