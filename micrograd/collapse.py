@@ -104,8 +104,25 @@ def units(graph: list[Value], model: Module) -> list[Part]:
 
 
 def _claim(graph: list[Value], part_of: dict[Value, Part]) -> None:
-    """Extend ``part_of`` from the parameters to the nodes that belong to their units, and find the units' signals."""
-    direct: dict[Value, Part] = {}  # operations on a unit's parameters
+    """Extend ``part_of`` from the parameters to the nodes that belong to their units, and find the units' signals.
+
+    For two units with one weight each, e = (tanh(v · tanh(w·x)) - 1)², with p = w·x, h = tanh p, q = v·h, z = tanh q:
+
+    1. p and q are operations on a unit's own parameters: they belong to the unit of w and the unit of v.
+    2. h follows from p alone and leads on to q, so it belongs to the unit of w, as its output. z follows from q alone,
+       but no unit comes after it: it may be θ or the beginning of the loss, and stays outside, with all that follows.
+    3. A constant that one unit alone uses goes with it; the 1 is used outside.
+
+    All of a unit's parameters have come together in its signal: p, and q.
+    """
+    direct, leads_on = _direct(graph, part_of)
+    _follow(graph, part_of, direct, leads_on)
+    _constants(graph, part_of)
+
+
+def _direct(graph: list[Value], part_of: dict[Value, Part]) -> tuple[dict[Value, Part], set[Value]]:
+    """The operations on the parameters of one unit and on something else, and what leads on to any of them."""
+    direct: dict[Value, Part] = {}
     leads_on: set[Value] = set()
     for node in reversed(graph):
         owners = {part_of[parent] for parent in node.parents if parent in part_of}
@@ -113,21 +130,30 @@ def _claim(graph: list[Value], part_of: dict[Value, Part]) -> None:
             direct[node] = owners.pop()
         if node in direct or node in leads_on:
             leads_on.update(node.parents)
-    pending: dict[Value, set[Value]] = {}  # for each operation of a unit, the parameters met since its last signal
+    return direct, leads_on
+
+
+def _follow(graph: list[Value], part_of: dict[Value, Part], direct: dict[Value, Part], leads_on: set[Value]) -> None:
+    """Claim the direct operations, and what follows from a unit's nodes alone to its signal or on to another unit."""
+    met: dict[Value, set[Value]] = {}  # for each operation of a unit, the parameters met since its last signal
     for node in graph:
         operands = [parent for parent in node.parents if parent.role != "constant"]
         part = direct.get(node)
-        if part is None and operands and all(p in pending for p in operands):
+        if part is None and operands and all(p in met for p in operands):
             owners = {part_of[p] for p in operands}
-            if len(owners) == 1 and (node in leads_on or any(pending[p] for p in operands)):
+            if len(owners) == 1 and (node in leads_on or any(met[p] for p in operands)):
                 part = owners.pop()
         if part is not None:
             part_of[node] = part
-            before = [pending[p] for p in operands if p in pending and part_of[p] is part]
-            pending[node] = {p for p in operands if not p.parents and part_of.get(p) is part}.union(*before)
-            if len(pending[node]) == len(part.parameters):
+            before = [met[p] for p in operands if p in met and part_of[p] is part]
+            met[node] = {p for p in operands if not p.parents and part_of.get(p) is part}.union(*before)
+            if len(met[node]) == len(part.parameters):
                 part.signals.append(node)
-                pending[node] = set()
+                met[node] = set()
+
+
+def _constants(graph: list[Value], part_of: dict[Value, Part]) -> None:
+    """Claim the constants that one unit alone uses."""
     users: dict[Value, set[Part | None]] = {}
     for node in graph:
         for parent in node.parents:

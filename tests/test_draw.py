@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, dot, draw, jit, losses, nn, no_grad, palette, primitive, render
+from micrograd.collapse import units
 from micrograd.graph import nodes
 from micrograd.ops import TABLE
 from micrograd.render import RenderError
@@ -293,6 +294,22 @@ def test_an_activation_after_the_model_is_no_part_of_its_last_unit():
     boxes = list(cells(draw(loss, model=model).source).values())
     assert boxes[0] == shown("unit 1", s, s)
     assert ["x₁⁽¹⁾", f"data {digits(x.data)}", f"grad {digits(x.grad)}"] in boxes
+
+
+def test_the_units_of_the_worked_example():
+    """That of ``collapse._claim``."""
+    first, second = nn.Module(), nn.Module()
+    first.w, second.v = Value(0.5), Value(-2.0)
+    net = nn.Module()
+    net.first, net.second = first, second
+    p = first.w * Value(1.5, role="input")
+    h = p.tanh()
+    q = second.v * h
+    z = q.tanh()
+    e = (z - 1) ** 2
+    one, other = units(nodes(e), net)
+    assert (one.operations, one.signals, one.outputs) == ([p, h], [p], [h])
+    assert (other.operations, other.signals, other.outputs) == ([q], [q], [q])
 
 
 def test_a_neuron_that_only_a_penalty_uses_shows_its_name():
