@@ -74,5 +74,5 @@ def picture(path, results, samples, widths, memory):
     axes[1, 1].set_xticks(ticks, ticks)
     axes[1, 1].xaxis.set_minor_formatter(NullFormatter())
     lines(axes[1, 2], memory, "Memory of eager accumulation", "batch size", "peak, kB", 1e-3)
-    figure.savefig(path, dpi=64)
+    figure.savefig(path, dpi=110)
     plots.plt.close(figure)

@@ -13,10 +13,11 @@ import random
 import numpy as np
 import options
 import plots
-from moons import moons
+from datasets import moons
 
 from micrograd import accumulate, data, evaluate, fit, losses, nn, optim
 
+LR = 0.5
 EVALUATIONS = 25  # of the loss on all samples: so many in even steps along a curve, and as many in growing ones
 
 
@@ -37,10 +38,10 @@ class Run:
         return np.array([parameter.grad for parameter in self.model.parameters()])
 
 
-def training(samples, seed, size, epochs, lr=0.5):
+def training(samples, seed, size, epochs):
     """Loss on all samples after so many updates: two lists."""
     run = Run(samples, seed)
-    optimizer = optim.SGD(run.model.parameters(), lr)
+    optimizer = optim.SGD(run.model.parameters(), LR)
     batches = data.DataLoader(samples, size, shuffle=True, seed=seed)
     last = epochs * len(batches)
     look = {round(u) for u in [*np.linspace(1, last, EVALUATIONS), *np.geomspace(1, last, EVALUATIONS)]}
@@ -59,7 +60,7 @@ def training(samples, seed, size, epochs, lr=0.5):
 def compare_sizes(axes, samples, seed, epochs):
     against_epochs, against_updates = {}, {}
     n = len(samples)
-    print(f"{n} samples, {epochs} epochs of {n} gradient evaluations, each with the learning rate 0.5")
+    print(f"{n} samples, {epochs} epochs of {n} gradient evaluations, each with the learning rate {LR}")
     for size, name in ((1, "B = 1"), (16, "B = 16"), (n, f"B = N = {n}")):
         updates, errors = training(samples, seed, size, epochs)
         an_epoch = -(-n // size)
@@ -67,9 +68,11 @@ def compare_sizes(axes, samples, seed, epochs):
         against_updates[name] = updates, errors
         print(f"{name:12} {an_epoch * epochs:6} updates   loss {errors[-1]:.4f}")
     left, middle = axes
-    plots.curves(left, against_epochs, "The same work", "epochs", "mean loss of all samples", ylim=(0, None))
+    rate = f"learning rate {LR}"
+    plots.curves(left, against_epochs, f"The same work, {rate}", "epochs", "mean loss of all samples", ylim=(0, None))
     plots.second_scale(left, n, "gradient evaluations")
-    plots.curves(middle, against_updates, "The same number of updates", "updates", "", xscale="symlog", ylim=(0, None))
+    title = f"The same number of updates, {rate}"
+    plots.curves(middle, against_updates, title, "updates", "", xscale="symlog", ylim=(0, None))
 
 
 def compare_directions(ax, samples, seed, batches=400):
@@ -95,7 +98,7 @@ def compare_directions(ax, samples, seed, batches=400):
     plots.ticks(ax, sizes)
 
 
-def sum_and_mean(samples, seed, epochs, size=16, lr=0.5, optimizer=optim.SGD, **settings):
+def sum_and_mean(samples, seed, epochs, size=16, lr=LR, optimizer=optim.SGD, **settings):
     """Losses of both trainings, by epochs, and how far their weights are apart in the end."""
     histories, weights = {}, []
     for name, reduction, rate in (("mean, η", "mean", lr), ("sum, η / B", "sum", lr / size)):
@@ -136,6 +139,12 @@ def main(seed, epochs, out):
 
 if __name__ == "__main__":
     parser = options.parser(__doc__)
-    parser.add_argument("--epochs", type=int, default=60, help="times through the samples (default: %(default)s)")
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        default=60,
+        metavar="N",
+        help="times through the samples (default: %(default)s)",
+    )
     chosen = parser.parse_args()
     main(chosen.seed, chosen.epochs, chosen.out)

@@ -10,9 +10,9 @@ the learning curve, misread digits with the scores of the classes, and what the 
 import argparse
 import random
 import time
-from pathlib import Path
 
 import numpy as np
+import options
 import plots
 from sklearn.datasets import load_digits
 
@@ -20,27 +20,31 @@ from micrograd import data, fit, jit, losses, nn, optim
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = options.parser(__doc__)
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        default=40,
+        metavar="N",
+        help="times through the samples (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=int, default=40, help="times through the samples")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="samples a batch")
-    parser.add_argument("--lr", type=float, default=0.005, help="learning rate at first")
-    parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
+    parser.add_argument(
+        "--batch-size", type=options.whole(), default=32, metavar="N", help="samples a batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lr", type=options.positive, default=0.005, help="learning rate at first (default: %(default)s)"
+    )
     parser.add_argument("--eager", action="store_true", help="without the tape")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where pictures go")
     return parser.parse_args()
 
 
-def main() -> None:
-    options = arguments()
-    random.seed(options.seed)
+def main(chosen: argparse.Namespace) -> None:
     pixels, labels = load_digits(return_X_y=True)
-    training, held_out = data.split(data.pairs(pixels / 16, labels), held_out=0.2, seed=options.seed)
+    training, held_out = data.split(data.pairs(pixels / 16, labels), held_out=0.2, seed=chosen.seed)
     model = nn.MLP(64, [64, 32, 10], init="he")
-    batches = data.DataLoader(training, options.batch_size, shuffle=True, seed=options.seed)
-    optimizer = optim.AdamW(model.parameters(), options.lr)
-    schedule = optim.CosineLR(optimizer, t_max=options.epochs * len(batches))
+    batches = data.DataLoader(training, chosen.batch_size, shuffle=True, seed=chosen.seed)
+    optimizer = optim.AdamW(model.parameters(), chosen.lr)
+    schedule = optim.CosineLR(optimizer, t_max=chosen.epochs * len(batches))
 
     def loss(x, y):
         return losses.cross_entropy(model(x), y)
@@ -48,19 +52,20 @@ def main() -> None:
     print(f"{len(optimizer.parameters)} parameters, {len(batches)} updates an epoch")
     start = time.perf_counter()
     history = fit(
-        loss if options.eager else jit(loss), batches, optimizer, options.epochs, held_out=held_out, schedule=schedule
+        loss if chosen.eager else jit(loss), batches, optimizer, chosen.epochs, held_out=held_out, schedule=schedule
     )
     seconds = time.perf_counter() - start
+    options.say_if_interrupted(history)
     scores = jit(model).map([x for x, _ in held_out])
     wrong = [k for k, (_, y) in enumerate(held_out) if scores[k].argmax() != y]
     accuracy = 1 - len(wrong) / len(held_out)
     print(f"accuracy: {accuracy:.1%} on the held-out samples, after {seconds:.1f} s of training")
 
     figure, axes = plots.figure(3)
-    plots.loss_curve(axes[0, 0], history, f"Cross-entropy, batches of {options.batch_size}")
+    plots.loss_curve(axes[0, 0], history, f"Cross-entropy, batches of {chosen.batch_size}")
     misread(axes[0, 1], [(held_out[k], scores[k]) for k in wrong[:4]], f"{accuracy:.1%} right; of those misread:")
     first_layer(axes[0, 2], model)
-    print("wrote", plots.save(figure, options.out / "digits.png"))
+    print("wrote", plots.save(figure, chosen.out / "digits.png"))
 
 
 def misread(ax, cases, title: str) -> None:
@@ -94,4 +99,6 @@ def first_layer(ax, model: nn.MLP) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    chosen = arguments()
+    random.seed(chosen.seed)
+    main(chosen)

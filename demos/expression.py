@@ -39,7 +39,7 @@ def main(a, b, out):
 
 if __name__ == "__main__":
     parser = options.parser(__doc__, seed=False)
-    parser.add_argument("-a", type=float, default=0.75, help="default: %(default)s")
-    parser.add_argument("-b", type=float, default=-1.25, help="default: %(default)s")
+    parser.add_argument("-a", type=options.number, default=0.75, help="default: %(default)s")
+    parser.add_argument("-b", type=options.number, default=-1.25, help="default: %(default)s")
     chosen = parser.parse_args()
     main(chosen.a, chosen.b, chosen.out)

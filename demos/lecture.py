@@ -16,6 +16,7 @@ import random
 import options
 
 from micrograd import draw, losses, nn
+from micrograd.formula import symbol
 
 SIZES = [2, 2, 2, 1]
 BATCH = [([0.8, -0.4], 1.0), ([-0.3, 0.9], -1.0), ([0.5, 0.6], 0.5)]
@@ -54,26 +55,15 @@ def backward(w, s, x, y):
 
 
 def graph(net, x0, y):
-    """One sample's error as a graph, with the signals s of every layer, all labelled with the lecture's symbols."""
+    """One sample's error as a graph, with the signals s of every layer; pictures name its nodes as the lecture does."""
     x, signals = nn.inputs(x0), [None]
-    name("x", x, 0)
-    for l, layer in enumerate(net.layers, start=1):
+    x[0].label, x[1].label = "x₁⁽⁰⁾", "x₂⁽⁰⁾"
+    for layer in net.layers:
         signals.append([neuron.signal(x) for neuron in layer.neurons])
-        name("s", signals[-1], l)
         x = [s.tanh() for s in signals[-1]]
-        name("x", x, l)
     error = losses.squared_error(x[0], y)
     error.label = "e"
     return error, signals
-
-
-def name(symbol, values, layer):
-    for i, value in enumerate(values, start=1):
-        value.label = f"{symbol}{subscript(i)} layer {layer}"
-
-
-def subscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 # ---- side by side ----------------------------------------------------------------------------------------------------
@@ -83,7 +73,6 @@ def main(out):
     net = nn.MLP(SIZES[0], SIZES[1:], init="xavier")
     w = [[[value.data for value in neuron.weights] for neuron in layer.neurons] for layer in net.layers]
     b = [[neuron.bias.data for neuron in layer.neurons] for layer in net.layers]
-    name_parameters(net)
 
     differences = []
     total = [[[0.0] * len(w_j) for w_j in w_l] for w_l in w]  # Σₖ δ·x
@@ -105,7 +94,7 @@ def main(out):
     for l, layer in enumerate(net.layers, start=1):
         for j, neuron in enumerate(layer.neurons):
             for i, weight in enumerate(neuron.weights):
-                print(f"{weight.label:20} Σ δ·x = {total[l - 1][j][i]:+10.6f}   w.grad = {weight.grad:+10.6f}")
+                print(f"{symbol(weight.label):10} Σ δ·x = {total[l - 1][j][i]:+10.6f}   w.grad = {weight.grad:+10.6f}")
                 differences.append(abs(total[l - 1][j][i] - weight.grad))
     print(f"\n{len(differences)} numbers compared; the largest difference is {max(differences):.1e}")
 
@@ -114,14 +103,6 @@ def main(out):
     error.backward()
     options.write(draw(error, model=net, stacked=True), out / "lecture_network.svg")
     options.write(draw(error, model=net, collapse="nothing", stacked=True), out / "lecture_graph.svg")
-
-
-def name_parameters(net):
-    for l, layer in enumerate(net.layers, start=1):
-        for j, neuron in enumerate(layer.neurons, start=1):
-            neuron.bias.label = f"b{subscript(j)} layer {l}"
-            for i, weight in enumerate(neuron.weights, start=1):
-                weight.label = f"w{subscript(i)}{subscript(j)} layer {l}"
 
 
 if __name__ == "__main__":

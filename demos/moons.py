@@ -16,9 +16,9 @@ from pathlib import Path
 
 import options
 import plots
-from sklearn.datasets import make_moons
+from datasets import moons
 
-from micrograd import Value, data, draw, evaluate, fit, losses, nn, optim
+from micrograd import data, draw, evaluate, fit, losses, nn, optim
 
 
 def batch_size(text: str) -> int | None:
@@ -36,15 +36,17 @@ def arguments() -> argparse.Namespace:
         "--batch-size", type=batch_size, default="16", metavar="N|all", help="samples a batch (default: %(default)s)"
     )
     parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="default: %(default)s")
-    parser.add_argument("--lr", type=float, help="learning rate (default: 0.3, divided by the batch size for a sum)")
-    parser.add_argument("--epochs", type=int, default=80, help="times through the samples (default: %(default)s)")
+    parser.add_argument(
+        "--lr", type=options.positive, help="learning rate (default: 0.3, divided by the batch size for a sum)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        metavar="N",
+        default=80,
+        help="times through the samples (default: %(default)s)",
+    )
     return parser.parse_args()
-
-
-def moons(seed: int) -> tuple[list, list]:
-    """200 samples ([x₁, x₂], ±1) to train on, and 200 held out."""
-    xs, ys = make_moons(400, noise=0.1, random_state=seed)
-    return data.split(data.pairs(xs, 2 * ys - 1), held_out=200, seed=seed)
 
 
 def train(chosen: argparse.Namespace) -> None:
@@ -73,6 +75,7 @@ def train(chosen: argparse.Namespace) -> None:
         metric=correct,
         held_out=held_out,
     )
+    options.say_if_interrupted(history)
     accuracies = evaluate(correct, training), evaluate(correct, held_out)
     print("accuracy: {:.1%} on the training samples, {:.1%} on the held-out samples".format(*accuracies))
 
@@ -88,27 +91,16 @@ def train(chosen: argparse.Namespace) -> None:
 
 
 def one_sample(path: Path) -> None:
-    """Draw the loss graph of one sample through a 2-2-1 net, its nodes labelled as in the lecture."""
+    """Draw the loss graph of one sample through a 2-2-1 net, its nodes named as in the lecture."""
     net = nn.MLP(2, [2, 1], activation="tanh")
     x = nn.inputs([0.8, -0.4])
-    name("x", x, layer=0)
-    for number, layer in enumerate(net.layers, start=1):
-        for j, neuron in enumerate(layer.neurons, start=1):
-            name("w", neuron.weights, number, unit=j)
-            neuron.bias.label = f"b{j} layer {number}"
-        signals = [neuron.signal(x) for neuron in layer.neurons]
-        name("s", signals, number)
-        x = [s.tanh() for s in signals]
-        name("x", x, number)
+    x[0].label, x[1].label = "x₁⁽⁰⁾", "x₂⁽⁰⁾"
+    for layer in net.layers:
+        x = [neuron.signal(x).tanh() for neuron in layer.neurons]
     error = losses.squared_error(x[0], 1.0)
     error.label = "e"
     error.backward()  # now the gradient of a signal s is δ, and that of a weight δ·x
     options.write(draw(error), path)
-
-
-def name(symbol: str, values: list[Value], layer: int, unit: int | str = "") -> None:
-    for i, value in enumerate(values, start=1):
-        value.label = f"{symbol}{i}{unit} layer {layer}"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import random
 import sys
 import time
 
+import options
+
 from micrograd import accumulate, jit, logsumexp, no_grad, optim, pick
 from micrograd.engine import Value
 from micrograd.nn import Module
@@ -97,13 +99,16 @@ class GPT(Module):
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = options.parser(__doc__, out=False)
+    parser.add_argument(
+        "--steps", type=options.whole(), default=1000, metavar="N", help="updates (default: %(default)s)"
     )
-    parser.add_argument("--steps", type=int, default=1000, help="updates")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="names a batch")
-    parser.add_argument("--lr", type=float, default=0.01, help="learning rate at first")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and inventions")
+    parser.add_argument(
+        "--batch-size", type=options.whole(), default=16, metavar="N", help="names a batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lr", type=options.positive, default=0.01, help="learning rate at first (default: %(default)s)"
+    )
     parser.add_argument("--eager", action="store_true", help="without the tape")
     parser.add_argument("--compare", action="store_true", help="time a step on one name, eager and replayed")
     return parser.parse_args()
@@ -113,24 +118,25 @@ def encode(name: str) -> tuple[int, ...]:
     return (0, *[ALPHABET.index(character) for character in name], 0)
 
 
-def main() -> None:
-    options = arguments()
-    model, draw = GPT(options.seed), random.Random(options.seed)
-    if options.compare:
+def main(chosen: argparse.Namespace) -> None:
+    model, draw = GPT(chosen.seed), random.Random(chosen.seed)
+    if chosen.compare:
         compare(model)
         return
-    optimizer = optim.Adam(model.parameters(), options.lr, betas=(0.85, 0.99))
-    schedule = optim.CosineLR(optimizer, options.steps)
-    loss = model.loss if options.eager else jit(model.loss)
+    optimizer = optim.Adam(model.parameters(), chosen.lr, betas=(0.85, 0.99))
+    schedule = optim.CosineLR(optimizer, chosen.steps)
+    loss = model.loss if chosen.eager else jit(model.loss)
     print(f"{len(optimizer.parameters)} parameters, {len(NAMES)} names of the standard library")
+    if not chosen.eager:
+        print("the first steps record tapes, one for each length of name", flush=True)
     start, smooth = time.perf_counter(), math.log(len(ALPHABET))
-    for step in range(1, options.steps + 1):
+    for step in range(1, chosen.steps + 1):
         optimizer.zero_grad()
-        batch = [encode(name) for name in draw.choices(NAMES, k=options.batch_size)]
+        batch = [encode(name) for name in draw.choices(NAMES, k=chosen.batch_size)]
         smooth += 0.05 * (accumulate(loss, batch) - smooth)
         optimizer.step()
         schedule.step()
-        if step in (1, 10, 100) or step % 500 == 0 or step == options.steps:
+        if step in (1, 10, 100) or step % 500 == 0 or step == chosen.steps:
             names = " ".join(model.invent(draw) for _ in range(8))
             print(f"step {step:5}, {time.perf_counter() - start:5.1f} s, loss {smooth:.3f}: {names}")
 
@@ -151,4 +157,4 @@ def compare(model: GPT) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(arguments())

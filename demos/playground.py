@@ -13,8 +13,8 @@ app = marimo.App(width="full", app_title="micrograd playground")
 
 with app.setup:
     import base64
+    import math
     import random
-    import re
 
     import marimo as mo
     import plots
@@ -144,16 +144,18 @@ def _(run):
     return (chooser,)
 
 
+@app.function
+def nearest(samples, marked):
+    """Which sample is nearest to the middle of those that are marked; the first of all if there are none."""
+    points = [x for x, _ in samples]
+    places = [k for k, inside in enumerate(marked) if inside]
+    middle = [sum(column) / len(places) for column in zip(*[points[k] for k in places])]
+    return min(places, key=lambda k: math.dist(points[k], middle), default=0)
+
+
 @app.cell
 def _(chooser, run):
-    def nearest():
-        """The sample nearest to the middle of what is marked, or the first."""
-        if not chooser.value:
-            return 0
-        marked = chooser.value.get_mask(*zip(*[x for x, _ in run.samples]))
-        return next((k for k, inside in enumerate(marked) if inside), 0)
-
-    chosen = nearest()
+    chosen = nearest(run.samples, chooser.value.get_mask(*zip(*[x for x, _ in run.samples])) if chooser.value else [])
     return (chosen,)
 
 
@@ -183,11 +185,9 @@ def _(chosen, overview, run):
         error = run.loss(x, y)
         error.label = "e"
         error.backward()
-        svg = draw(error, model=run.model).pipe("svg", encoding="utf-8")
+        svg = draw(error, model=run.model).svg()
         run.optimizer.zero_grad()
-        return mo.Html(
-            re.sub(r'<svg width="\d+pt" height="\d+pt"', "<svg", svg[svg.index("<svg") :])
-        )  # as wide as fits
+        return mo.Html(svg)
 
     sample_graph = graph()
     return (sample_graph,)

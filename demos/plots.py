@@ -76,9 +76,10 @@ def curves(ax, named: dict, title: str, xlabel: str, ylabel: str, **settings) ->
 
 
 def second_scale(ax, factor: float, label: str) -> None:
-    """A scale on top of the axes: that below, times ``factor``."""
+    """A scale on top of the axes: that below, times ``factor``. The title gives way to it."""
     top = ax.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
     top.set_xlabel(label)
+    ax.set_title(ax.get_title(), pad=42)
 
 
 def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label: str, **settings) -> None:
@@ -110,6 +111,7 @@ def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chos
     ax.contourf(xs, ys, scores, levels=[-np.inf, 0, np.inf], colors=[GRADIENT, DATA], alpha=0.22)
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
     scatter(ax, samples, chosen)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
     ax.set(title=title, xlabel="x₁", ylabel="x₂")
 
 

@@ -18,7 +18,7 @@ from functools import partial
 
 import options
 import plots
-from moons import moons
+from datasets import moons
 
 from micrograd import data, evaluate, losses, nn
 from micrograd.graph import topological_order
@@ -181,6 +181,12 @@ def main(seed, epochs, out):
 
 if __name__ == "__main__":
     parser = options.parser(__doc__)
-    parser.add_argument("--epochs", type=int, default=60, help="times through the samples (default: %(default)s)")
+    parser.add_argument(
+        "--epochs",
+        type=options.whole(),
+        default=60,
+        metavar="N",
+        help="times through the samples (default: %(default)s)",
+    )
     chosen = parser.parse_args()
     main(chosen.seed, chosen.epochs, chosen.out)

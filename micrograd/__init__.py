@@ -1,7 +1,8 @@
 """Scalar autodiff and mini-batch training one can read, see and trust.
 
 ``Value`` records a graph of scalar operations and backpropagates through it; the gradients of each sample's loss graph
-are added into shared parameter nodes before an optimizer step. Start reading with ``micrograd.engine``.
+are added into shared parameter nodes before an optimizer step. To read: ``ops`` (the table of primitives), ``graph``,
+``engine`` (``Value``), then ``train`` (the batch).
 """
 
 from micrograd import data, losses, nn, ops, optim
@@ -13,6 +14,8 @@ from micrograd.ops import primitive
 from micrograd.page import step_through
 from micrograd.tape import jit
 from micrograd.train import accumulate, evaluate, fit
+
+__version__ = "1.0.0"
 
 __all__ = [
     "Value",

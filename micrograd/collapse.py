@@ -58,11 +58,17 @@ class Part:
 def find_parts(graph: list[Value], model: Module, level: str | None = None) -> list[Part]:
     """The parts of ``model`` to be drawn as one box each; by default units, or layers of more than 16 of them.
 
-    Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model.
+    Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model,
+    or uses none of them as a unit does.
     """
     parts = units(graph, model)
     if not parts:
         raise ValueError("none of the model's parameters is in this graph")
+    if not any(part.outputs for part in parts):
+        raise ValueError(
+            "no unit of the model is at work in this graph: it is a penalty on weights or a tape; "
+            "draw it without model=, or call loss.function"
+        )
     widest = LEVELS[level] if level else DEFAULT
     inputs = [node for node in graph if node.role == "input"]
     if len(inputs) > max(1, widest):
@@ -98,8 +104,25 @@ def units(graph: list[Value], model: Module) -> list[Part]:
 
 
 def _claim(graph: list[Value], part_of: dict[Value, Part]) -> None:
-    """Extend ``part_of`` from the parameters to the nodes that belong to their units, and find the units' signals."""
-    direct: dict[Value, Part] = {}  # operations on a unit's parameters
+    """Extend ``part_of`` from the parameters to the nodes that belong to their units, and find the units' signals.
+
+    For two units with one weight each, e = (tanh(v · tanh(w·x)) - 1)², with p = w·x, h = tanh p, q = v·h, z = tanh q:
+
+    1. p and q are operations on a unit's own parameters: they belong to the unit of w and the unit of v.
+    2. h follows from p alone and leads on to q, so it belongs to the unit of w, as its output. z follows from q alone,
+       but no unit comes after it: it may be θ or the beginning of the loss, and stays outside, with all that follows.
+    3. A constant that one unit alone uses goes with it; the 1 is used outside.
+
+    All of a unit's parameters have come together in its signal: p, and q.
+    """
+    direct, leads_on = _direct(graph, part_of)
+    _follow(graph, part_of, direct, leads_on)
+    _constants(graph, part_of)
+
+
+def _direct(graph: list[Value], part_of: dict[Value, Part]) -> tuple[dict[Value, Part], set[Value]]:
+    """The operations on the parameters of one unit and on something else, and what leads on to any of them."""
+    direct: dict[Value, Part] = {}
     leads_on: set[Value] = set()
     for node in reversed(graph):
         owners = {part_of[parent] for parent in node.parents if parent in part_of}
@@ -107,21 +130,30 @@ def _claim(graph: list[Value], part_of: dict[Value, Part]) -> None:
             direct[node] = owners.pop()
         if node in direct or node in leads_on:
             leads_on.update(node.parents)
-    pending: dict[Value, set[Value]] = {}  # for each operation of a unit, the parameters met since its last signal
+    return direct, leads_on
+
+
+def _follow(graph: list[Value], part_of: dict[Value, Part], direct: dict[Value, Part], leads_on: set[Value]) -> None:
+    """Claim the direct operations, and what follows from a unit's nodes alone to its signal or on to another unit."""
+    met: dict[Value, set[Value]] = {}  # for each operation of a unit, the parameters met since its last signal
     for node in graph:
         operands = [parent for parent in node.parents if parent.role != "constant"]
         part = direct.get(node)
-        if part is None and operands and all(p in pending for p in operands):
+        if part is None and operands and all(p in met for p in operands):
             owners = {part_of[p] for p in operands}
-            if len(owners) == 1 and (node in leads_on or any(pending[p] for p in operands)):
+            if len(owners) == 1 and (node in leads_on or any(met[p] for p in operands)):
                 part = owners.pop()
         if part is not None:
             part_of[node] = part
-            before = [pending[p] for p in operands if p in pending and part_of[p] is part]
-            pending[node] = {p for p in operands if not p.parents and part_of.get(p) is part}.union(*before)
-            if len(pending[node]) == len(part.parameters):
+            before = [met[p] for p in operands if p in met and part_of[p] is part]
+            met[node] = {p for p in operands if not p.parents and part_of.get(p) is part}.union(*before)
+            if len(met[node]) == len(part.parameters):
                 part.signals.append(node)
-                pending[node] = set()
+                met[node] = set()
+
+
+def _constants(graph: list[Value], part_of: dict[Value, Part]) -> None:
+    """Claim the constants that one unit alone uses."""
     users: dict[Value, set[Part | None]] = {}
     for node in graph:
         for parent in node.parents:

@@ -22,8 +22,7 @@ def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
 def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple[list[Any], list[Any]]:
     """Shuffle by ``seed``; returns samples to train on and samples held out, a share (float) or a number (int)."""
     whole = isinstance(held_out, Integral)
-    share = held_out / len(samples) if whole else held_out
-    count = int(held_out) if whole else round(share * len(samples)) if 0 < share < 1 else 0
+    count = int(held_out) if whole else round(held_out * len(samples)) if 0 < held_out < 1 else 0
     if not 0 < count < len(samples):
         raise ValueError(f"of {len(samples)} samples, 1 to {len(samples) - 1} can be held out; got {held_out}")
     order = list(range(len(samples)))
@@ -39,7 +38,8 @@ class DataLoader:
         batch_size: samples a batch; the last batch has what remains. None is all of them: batch gradient descent.
         shuffle: a new order every epoch, from a random generator of this loader's own.
         drop_last: leave out the last batch if it is not full.
-        seed: of that generator: same seed, same orders. None takes one from the system.
+        seed: of that generator: same seed, same orders. None draws one from the global ``random``, as weights are
+            drawn, so that ``random.seed`` fixes both.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class DataLoader:
         self.batch_size = len(samples) if batch_size is None else batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self._random = random.Random(seed)
+        # Without shuffle nothing is drawn, and whatever is drawn later stays as it was.
+        self._random = random.Random(random.getrandbits(64) if shuffle and seed is None else seed)
 
     def __len__(self) -> int:
         """The number of batches an epoch."""

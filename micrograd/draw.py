@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from micrograd import ops
 from micrograd.collapse import LEVELS, Part, find_parts
 from micrograd.engine import Value
+from micrograd.formula import part_name, symbols
 from micrograd.graph import nodes
 from micrograd.palette import DATA, GRADIENT
 from micrograd.source import RANKDIRS, Box, Operands, digits, picture_of
@@ -41,8 +42,8 @@ def draw(
 ) -> Picture:
     """The graph that ``root`` was computed by, as a ``graphviz.Digraph`` that shows itself in a notebook.
 
-    A box has a Value's label, if it has one, its data and its grad to four significant digits, and the colour of its
-    role; an ellipse has an operation's symbol.
+    A box has a Value's label, or the lecture's symbol for the parameters, signals and outputs of an ``nn.MLP``; its
+    data and its grad to four significant digits; and the colour of its role. An ellipse has an operation's symbol.
 
     Args:
         root: usually a loss; a call of ``root.backward()`` beforehand fills in the gradients.
@@ -52,7 +53,7 @@ def draw(
         max_nodes: the most boxes to draw; ValueError if there are more.
         stacked: put a box's texts below each other instead of side by side, for a picture less wide.
         model: the network in the graph. Its layers are framed; each neuron is one box, with its input signal s,
-            δ = ∂root/∂s and its output x; a layer of more than 16 neurons is one box.
+            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 16 neurons is one box.
         collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
             graph with frames around the layers.
 
@@ -79,8 +80,9 @@ def draw(
         raise ValueError(
             f"{count} Values are too many for a picture of at most {max_nodes}; {advice}, or raise max_nodes"
         )
-    names = {} if model is None else {parameter: name for name, parameter in model.named_parameters()}
-    boxes = _whole(graph, parts) if whole else _boxes(graph, expand, parts, names)
+    paths = {} if model is None else {parameter: path for path, parameter in model.named_parameters()}
+    names = symbols(graph, paths)
+    boxes = _whole(graph, parts, names) if whole else _boxes(graph, expand, parts, names)
     if stacked:
         boxes = [box._replace(stacked=True) for box in boxes]
     return picture_of(boxes, _frames(parts), rankdir, derivatives)
@@ -97,15 +99,13 @@ def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Valu
         start = len(boxes)
         if expand and node.op is ops.dot and operands:
             symbol, operands = _chop(node, operands, boxes)
-        boxes.append(
-            Box(_cells(node.label or names.get(node, ""), node.data, node.grad), _role(node, graph), symbol, operands)
-        )
+        boxes.append(Box(_cells(names.get(node, ""), node.data, node.grad), role_in(node, graph), symbol, operands))
         boxes[start:] = [box._replace(frame=frames.get(node)) for box in boxes[start:]]
         place[node] = len(boxes) - 1
     return boxes
 
 
-def _whole(graph: list[Value], parts: list[Part]) -> list[Box]:
+def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> list[Box]:
     """A box for each part, in the order of the model, then one for each Value that is in none."""
     boxes = [
         Box(_summary(part), "hidden" if part.signals else "input", None, [], part.layer, stacked=not part.layer)
@@ -115,7 +115,9 @@ def _whole(graph: list[Value], parts: list[Part]) -> list[Box]:
     for node in graph:
         if node not in place:
             place[node] = len(boxes)
-            boxes.append(Box(_cells(node.label, node.data, node.grad), _role(node, graph), node.op.symbol, []))
+            boxes.append(
+                Box(_cells(names.get(node, ""), node.data, node.grad), role_in(node, graph), node.op.symbol, [])
+            )
         box = boxes[place[node]]
         for parent, slope in zip_longest(node.parents, node.partials):
             if place[parent] >= len(parts) and box.symbol is not None:
@@ -131,27 +133,32 @@ def _frames(parts: list[Part]) -> dict[str, str]:
     for part in parts:
         if part.layer is not None:
             sizes.setdefault(part.layer, []).append(len(part.parameters))
-    return {name: f"{name}: {_units(len(n))}, {sum(n)} parameters" for name, n in sizes.items()}
+    return {name: f"{part_name(name)}: {_units(len(n))}, {sum(n)} parameters" for name, n in sizes.items()}
 
 
-def _role(node: Value, graph: list[Value]) -> str:
+def role_in(node: Value, graph: list[Value]) -> str:
+    """The role of a node in the picture of its graph."""
     return "loss" if node is graph[-1] and node.parents else node.role
 
 
-def _cells(label: object, data: float, grad: float) -> list[tuple[str, str | None]]:
-    named = [(str(label), None)] if str(label) else []
+def _cells(label: str, data: float, grad: float) -> list[tuple[str, str | None]]:
+    named: list[tuple[str, str | None]] = [(label, None)] if label else []
     return [*named, (f"data {digits(data)}", DATA), (f"grad {digits(grad)}", GRADIENT)]
 
 
 def _summary(part: Part) -> list[tuple[str, str | None]]:
-    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer."""
-    cells: list[tuple[str, str | None]] = [(part.name, None)]
+    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer.
+
+    A neuron without an activation has no x apart from s: what follows it is in other boxes, an activation too.
+    """
+    cells: list[tuple[str, str | None]] = [(part_name(part.name), None)]
     if not part.layer and part.parameters:
         cells.append((f"{_units(part.units)}, {len(part.parameters)} parameters", None))
     if part.signals:
         cells.append((f"s {_range([s.data for s in part.signals])}", DATA))
         cells.append((f"δ {_range([s.grad for s in part.signals])}", GRADIENT))
-    cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
+    if part.outputs and part.outputs != part.signals:
+        cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
     return cells
 
 

@@ -45,10 +45,14 @@ def number(data: Any) -> float:
     return result
 
 
+def _leaf(role: str, symbol: str = "") -> Primitive:
+    return Primitive(role, number, lambda *_: (), symbol)
+
+
 # What a leaf is to the reader of a picture; to a gradient it makes no difference.
-LEAVES = {role: Primitive(role, number, lambda *_: (), symbol="") for role in ("parameter", "input", "constant")}
+LEAVES = {role: _leaf(role) for role in ("parameter", "input", "constant")}
 # The same for leaves made while a tape is recorded, or nothing is: a tape asks whether another call has them as well.
-MADE = {role: Primitive(role, number, lambda *_: (), symbol="") for role in LEAVES}
+MADE = {role: _leaf(role) for role in LEAVES}
 
 
 @contextmanager
@@ -105,10 +109,10 @@ def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
 
 
 def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[["Value", Any], bool]:
-    def method(self: "Value", other: Any) -> bool:
+    def ordering(self: "Value", other: Any) -> bool:
         return compare(self.data, other.data if isinstance(other, Value) else other)
 
-    return method
+    return ordering
 
 
 class Value(Copyable):
@@ -116,6 +120,7 @@ class Value(Copyable):
 
     Arithmetic with ints, floats and NumPy scalars on either side records nodes, and so do the methods below, which
     NumPy's functions call on arrays of Values (``np.tanh(array)``). Order is by data, ``==`` and ``hash`` by identity.
+    ``math.tanh(v)`` takes ``float(v)``, a plain number, which cuts the graph: write ``v.tanh()``.
 
     Args:
         data: a real number, kept as a float; anything else raises TypeError, and nan ValueError.
@@ -142,8 +147,11 @@ class Value(Copyable):
         self.grad = 0.0
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
+        if self.parents and not all(isinstance(child, Value) for child in self.parents):
+            raise TypeError(f"children are Values; got {_children!r} (a name is given as label=)")
         self.partials: Sequence[float] = ()
-        self.op = _by_hand(_op) if self.parents or _op else (LEAVES if _recording.get() is Value else MADE)[role]
+        leaves = LEAVES if _recording.get() is Value else MADE
+        self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else leaves[role]
 
     __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
     __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
@@ -203,6 +211,8 @@ class Value(Copyable):
         """
         gradient = number(gradient)
         order = topological_order(self)
+        if not order and self.role == "constant":
+            raise ValueError(f"{self!r} has no graph to go back through; was it computed under no_grad()?")
         for node in order:
             node.grad = 0.0
         self.grad += gradient
@@ -268,6 +278,10 @@ class Value(Copyable):
         return apply(op, operands)
 
 
+for _name, _method in vars(Value).items():  # what help() shows of those made from rows of the table
+    if getattr(_method, "__name__", "") == "method":
+        _method.__name__, _method.__qualname__ = _name, f"Value.{_name}"
+        _method.__doc__ = f"A node for {_name.strip('_')}, by its row in the table of primitives."
 _new = Value.__new__
 _recording = ContextVar("recording", default=Value)
 
@@ -289,7 +303,7 @@ def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -
         kind = _recording.get()
         partials = op.partials(data, *operands) if kind else ()
     except (ArithmeticError, ValueError) as cause:
-        raise op.error([p.data for p in parents], cause) from cause
+        raise _undefined(op, parents, operands, cause) from cause
     if type(data) is not float or data - data != 0.0:  # an int, or not finite
         data = _checked(data, op, parents)
     node = _new(kind or Value)
@@ -302,7 +316,18 @@ def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -
     return node
 
 
+def _undefined(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any], cause: Exception) -> ValueError:
+    try:
+        why: object = f"the value is {op.forward(*operands)}, but it has no derivative there ({cause})"
+    except (ArithmeticError, ValueError):
+        why = cause
+    return op.error([p.data for p in parents], why)
+
+
 def _checked(data: Any, op: Primitive, parents: tuple[Value, ...]) -> float:
+    if isinstance(data, Value):  # of floats no rule makes one
+        name = next((p.label for p in parents if isinstance(p.data, Value)), "") or "w"
+        raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad")
     result = float(data)
     if isnan(result) or (not isfinite(result) and all(isfinite(p.data) for p in parents)):
         raise op.error([p.data for p in parents], f"the result is {result}")

@@ -90,6 +90,8 @@ class Explanation:
         ]
         return "\n".join([*lines, *self._where(shown), *self._doubt()])
 
+    __repr__ = __str__  # at the prompt
+
     def latex(self) -> str:
         """The same in LaTeX's mathematics, a line for each term."""
         node = latex(self.names[self.node])

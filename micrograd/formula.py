@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from micrograd import ops
 from micrograd.engine import Value
@@ -29,6 +29,8 @@ VISIBLE = {
     **dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"),
     0x7F: "\u2421",
 }
+# θ of a unit: an operation on s alone that gives its output x. Others, a minus say, belong to the loss.
+_THETA = {ops.relu, ops.tanh, ops.sigmoid, ops.softplus}
 _UNIT = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:weights\.(\d+)|bias)")  # a parameter of an nn.MLP
 _GREEK = {"α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "σ": "sigma"}
 
@@ -41,14 +43,11 @@ def digits(x: float) -> str:
 def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
     """A name for each node of the graphs (lists as of ``graph.nodes``), the same for a node that they share.
 
-    It is the label, if there is one; a parameter of an ``nn.MLP`` gets the lecture's symbol instead of its path, w₂₁⁽¹⁾
-    for the weight from input 2 to unit 1 of layer 1, and so do the signal s and the output x of its units. Constants
-    go by their number; what else has no label is counted: x input, w and b parameters, s a ``dot``, z another result,
-    and e the last.
+    It is the label or the lecture's symbol, as of ``symbols``. Constants go by their number; what else has no label is
+    counted: x input, w and b parameters, s a ``dot``, z another result, and e the last.
     """
     called: dict[Value, str] = {}
     taken = {str(node.label) for graph in graphs for node in graph}
-    units: dict[Value, str] = {}  # indices of the unit whose signal s a node is
     shared: Counter[str] = Counter()  # parameters are counted through all graphs, the rest in each
 
     def count(letter: str, counter: Counter[str]) -> str:
@@ -60,21 +59,16 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
 
     for graph in graphs:
         biases = {node.parents[-1] for node in graph if node.op is ops.dot and len(node.parents) % 2}
+        known = symbols(graph)
         own: Counter[str] = Counter()
         for node in graph:
             if node in called:
                 continue
-            unit = _indices(str(node.parents[-1].label)) if node.op is ops.dot and node.parents else None
-            if unit:
-                units[node] = unit[-1]
-            if node.label:
-                called[node] = _symbol(str(node.label))
-            elif node is graph[-1] and node.parents and "e" not in taken:
+            if node is graph[-1] and node.parents and not node.label and "e" not in taken:
                 called[node] = "e"
-            elif unit:
-                called[node] = f"s{unit[-1]}"
-            elif len(node.parents) == 1 and node.parents[0] in units:
-                called[node] = f"x{units[node.parents[0]]}"
+            elif node in known:
+                seen = known[node].translate(VISIBLE)
+                called[node] = seen if len(seen) <= LONGEST else seen[: LONGEST - 1] + "…"
             elif node.parents:
                 called[node] = count("s" if node.op is ops.dot else "z", own)
             elif node.role == "constant":
@@ -84,6 +78,53 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
             else:
                 called[node] = count("b" if node in biases else "w", shared)
     return called
+
+
+def symbols(graph: Sequence[Value], paths: Mapping[Value, str] | None = None) -> dict[Value, str]:
+    """The names that nodes of a graph have of themselves: their labels, and in an ``nn.MLP`` the lecture's symbols.
+
+    A parameter's is w₂₁⁽¹⁾ in place of its path, for the weight from input 2 to unit 1 of layer 1; the signal and the
+    output of that unit are s₁⁽¹⁾ and x₁⁽¹⁾. ``paths`` are those of parameters that have no label.
+    """
+    called: dict[Value, str] = {}
+    units: dict[Value, str] = {}  # indices of the unit whose signal s a node is
+    paths = paths or {}
+    for node in graph:
+        label = str(node.label or paths.get(node, ""))
+        unit = None
+        if node.op is ops.dot and node.parents:
+            bias = node.parents[-1]
+            unit = _indices(str(bias.label or paths.get(bias, "")))
+        if unit:
+            units[node] = unit[-1]
+        if label:
+            called[node] = symbol(label)
+        elif unit:
+            called[node] = f"s{unit[-1]}"
+        elif node.op in _THETA and node.parents and node.parents[0] in units:
+            called[node] = f"x{units[node.parents[0]]}"
+    return called
+
+
+def symbol(path: str) -> str:
+    """The lecture's symbol of a parameter of an ``nn.MLP``, from its path; what is no such path stays as it is.
+
+    >>> symbol("layers.0.neurons.0.weights.1"), symbol("layers.1.neurons.2.bias")
+    ('w₂₁⁽¹⁾', 'b₃⁽²⁾')
+    """
+    indices = _indices(path)
+    return ("b" if path.endswith("bias") else "w") + indices[0] if indices else path
+
+
+def part_name(path: str) -> str:
+    """A part of an ``nn.MLP`` from its path, counted as in symbols: from 1.
+
+    >>> part_name("layers.0.neurons.2"), part_name("layers.1")
+    ('layer 1 unit 3', 'layer 2')
+    """
+    for holder, name in (("layers", "layer"), ("neurons", "unit")):
+        path = re.sub(rf"\b{holder}\.(\d+)\.?", lambda match: f"{name} {int(match[1]) + 1} ", path)  # noqa: B023
+    return path.rstrip()
 
 
 def _indices(label: str) -> tuple[str, str] | None:
@@ -96,14 +137,6 @@ def _indices(label: str) -> tuple[str, str] | None:
     comma = "," if max(unit, weight) > 9 else ""
     pair = f"{weight}{comma}{unit}" if weight else f"{unit}"
     return f"{pair}".translate(SUBSCRIPTS) + above, f"{unit}".translate(SUBSCRIPTS) + above
-
-
-def _symbol(label: str) -> str:
-    indices = _indices(label)
-    if indices:
-        return ("b" if label.endswith("bias") else "w") + indices[0]
-    seen = label.translate(VISIBLE)
-    return seen if len(seen) <= LONGEST else seen[: LONGEST - 1] + "…"
 
 
 def write(op: Primitive, operands: Sequence[str]) -> str:

@@ -28,10 +28,10 @@ def squared_error(prediction: Any, target: Any) -> Value:
 
 def hinge(score: Value, label: Any) -> Value:
     """max(0, 1 - label · score), for a label of -1 or +1; another label raises ValueError."""
-    if isinstance(label, Value):  # on a tape: a label that is not -1 or 1 has no place in the list
-        label = pick([-1.0, 1.0], (label + 1) / 2)
-    elif label not in (-1, 1):
-        raise ValueError(f"hinge wants a label of -1 or +1; got {label!r} (for labels 0 and 1, pass 2 * label - 1)")
+    if not (isinstance(number := _number(label), Real) and number in (-1, 1)):
+        raise ValueError(f"hinge wants a label of -1 or +1; got {number!r} (for labels 0 and 1, pass 2 * label - 1)")
+    if isinstance(label, Value):
+        label = _label_in([-1.0, 1.0], (label + 1) / 2)
     margin: Value = as_value(score) * label
     return (1 - margin).relu()
 
@@ -41,22 +41,46 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
 
     Written with log p = -softplus(-logit), which neither overflows nor loses digits.
     """
-    if isinstance(label, Value):  # on a tape: below 0 or above 1, there is no such index
-        label = pick([label], (-label).relu() + (label - 1).relu())
-    elif not (isinstance(label, Real) and 0 <= float(label) <= 1):
-        raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {label!r}")
+    if not (isinstance(number := _number(label), Real) and 0 <= float(number) <= 1):
+        raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {number!r}")
     logit = as_value(logit)
     if not isinstance(label, Value) and label in (0, 1):
         return (-logit if label else logit).softplus()
+    if isinstance(label, Value):
+        label = _label_in([label], (-label).relu() + (label - 1).relu())  # at place 0 if it is from 0 to 1
     error: Value = label * (-logit).softplus() + (1 - label) * logit.softplus()
     return error
 
 
 def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
     """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
+    if not hasattr(scores, "__len__"):
+        raise TypeError(
+            f"cross-entropy wants a list of scores, one for each class; got {scores!r} "
+            "(of a single score, take binary_cross_entropy)"
+        )
     if not len(scores):
         raise ValueError("cross-entropy wants one score at least; got 0 classes")
-    return logsumexp(scores) - as_value(pick(scores, label))
+    total = logsumexp(scores)
+    if isinstance(label, Real) and float(label).is_integer():
+        label = int(float(label))
+    try:
+        return total - as_value(pick(scores, label))
+    except (TypeError, ValueError) as cause:
+        raise type(cause)(
+            f"cross-entropy of {len(scores)} classes wants a whole label from 0 to {len(scores) - 1}; "
+            f"got {_number(label)!r}"
+        ) from cause
+
+
+def _number(label: Any) -> Any:
+    """A label's number, of one on a tape too."""
+    return label.data if isinstance(label, Value) else label
+
+
+def _label_in(values: Sequence[Any], place: Value) -> Any:
+    """The label, as the one of ``values`` at ``place``: so a tape holds the check, and stops at a label without one."""
+    return pick(values, place)
 
 
 def l2(parameters: Iterable[Value]) -> Value:

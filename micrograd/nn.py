@@ -49,17 +49,34 @@ def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
     return choices[name]
 
 
-def inputs(x: Iterable[Any]) -> list[Value]:
+class Inputs(list[Value]):
+    """A sample's numbers as Values: what ``inputs`` returns, and what it need not go through again."""
+
+
+def inputs(x: Iterable[Any]) -> Inputs:
     """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are."""
-    if type(x) is list and x and type(x[0]) is Value:
+    if type(x) is Inputs:
         return x
     if not isinstance(x, Iterable):
         raise TypeError(f"a sample's inputs are a list of numbers; got {x!r}")
-    return [v if isinstance(v, Value) else Value(v, role="input") for v in x]
+    numbers = list(x)
+    try:
+        return Inputs([v if isinstance(v, Value) else Value(v, role="input") for v in numbers])
+    except TypeError as cause:
+        if not any(isinstance(v, Iterable) and not isinstance(v, str) for v in numbers):
+            raise
+        raise TypeError(
+            "a sample's inputs are a list of numbers; got a list of lists. "
+            "A batch is run sample by sample: see accumulate"
+        ) from cause
 
 
 class Module:
-    """Anything with parameters: a subclass assigns leaf Values, modules, and lists or dicts of them as attributes."""
+    """Anything with parameters: a subclass assigns leaf Values, modules, and lists, dicts or arrays of them.
+
+    What is computed is no parameter: ``Value(1.0) * 0.5`` is a result, and training leaves it as it is. Compute the
+    number first, ``Value(1.0 * 0.5)``.
+    """
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
@@ -170,6 +187,10 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | 
         children = thing.items()
     elif isinstance(thing, (list, tuple)):
         children = enumerate(thing)
+    elif getattr(getattr(thing, "dtype", None), "kind", "") == "O":  # an array of objects: Values, say
+        children = enumerate(thing if thing.ndim else [thing.item()])
+    elif isinstance(thing, (set, frozenset)) and any(isinstance(child, (Value, Module)) for child in thing):
+        raise TypeError(f"{path} is a set, which keeps no order; put its parameters in a list")
     else:
         return
     for key, child in children:
@@ -218,6 +239,8 @@ class Embedding(Module):
     """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
 
     def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
+        if count < 1 or size < 1:
+            raise ValueError(f"an embedding wants one token and one number at least; got {count} and {size}")
         self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
 
     def __call__(self, token: Any) -> list[Value]:
@@ -266,6 +289,7 @@ class MLP(Module):
         self.layers = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, init=init) for i in range(len(nouts))
         ]
+        self.parameters()  # which names them: pictures and formulas show w₁₁⁽¹⁾ from the start
 
     def __call__(self, x: Iterable[Any]) -> Any:
         out: Any = x

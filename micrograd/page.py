@@ -143,7 +143,8 @@ def _html(run: Recorder, reduction: str) -> str:
         import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
     except ImportError as cause:
         raise ImportError('a page wants Jinja2; install it with: pip install "micrograd[page]"') from cause
-    from micrograd.scene import pictures, role_in  # noqa: PLC0415  # and so do Graphviz and an XML parser
+    from micrograd.draw import role_in  # noqa: PLC0415
+    from micrograd.scene import pictures  # noqa: PLC0415  # and so do Graphviz and an XML parser
 
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("micrograd"),

@@ -105,6 +105,14 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)
 
+    def svg(self) -> str:
+        """The picture as an SVG element for a page, which shows it no wider than there is room."""
+        svg: str = self.pipe("svg", encoding="utf-8")
+        return svg[svg.index("<svg") :].replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+
+    def _repr_image_svg_xml(self) -> str:  # what graphviz calls for a notebook
+        return self.svg()
+
     def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
             bundle: dict[str, Any] = super()._repr_mimebundle_(*args, **kwargs)

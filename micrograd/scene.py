@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from micrograd.draw import draw
+from micrograd.draw import draw, role_in
 from micrograd.engine import Value
 from micrograd.render import RenderError
 from micrograd.steps import Recorder
@@ -53,11 +53,6 @@ def _picture(run: Recorder, group: list[int]) -> str:
     picture.graph_attr.update(label="", ranksep="0.12", nodesep="0.18")
     roles = {f"v{i}": role_in(node, graph) for i, node in enumerate(graph)}
     return _interactive(picture.pipe("svg", encoding="utf-8"), roles)
-
-
-def role_in(node: Value, graph: list[Value]) -> str:
-    """The role of a node in the picture of its graph, as in ``draw``."""
-    return "loss" if node is graph[-1] and node.parents else node.role
 
 
 def _room(longest: dict[str, str], place: str) -> float:

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from micrograd import formula
 from micrograd.palette import DATA, FRAME, GRADIENT, ROLES
 
 if TYPE_CHECKING:
@@ -20,11 +21,9 @@ EFFORT = {"nslimit": "2", "nslimit1": "2"}
 # Each unit is joined to each one of the next layer, and the second search for fewer crossings would mix their order.
 NETWORK = {"splines": "line", "remincross": "false"}
 
-# From text to Graphviz's two kinds of labels. What XML cannot hold or nobody can see becomes a character one can see.
+# From text to Graphviz's two kinds of labels.
 _PLAIN = {
-    **{code: chr(0x2400 + code) for code in range(0x20)},
-    **dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd"),
-    0x7F: "\u2421",
+    **formula.VISIBLE,
     ord("\n"): r"\n",
     ord("\\"): r"\\",  # a lone one would start an escape: \N is replaced by the name of the node
     ord("&"): "&amp;",
@@ -112,7 +111,8 @@ def _add(picture: Picture, i: int, box: Box) -> None:
 
 
 def digits(x: float) -> str:
-    return f"{x + 0.0:.4g}"  # + 0.0 makes 0 of -0
+    """As in formulas, but with an ASCII minus: Graphviz gives another the width of three characters."""
+    return formula.digits(x).replace("−", "-")
 
 
 def _table(box: Box) -> str:

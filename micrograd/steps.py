@@ -93,8 +93,11 @@ class Recorder:
                     lines.append("A new graph, on the same parameters. Their gradients stay: the sum goes on.")
                 self._add("sample", lines, self._blank(k, graph), k)
             else:
-                line = f"An expression of {len(graph)} Values. Its leaves have their data; no gradient is known yet."
-                self._add("start", [line], {**self._blank(k, graph), **zeros}, k)
+                lines = [
+                    f"An expression of {len(graph)} Values. Its leaves have their data.",
+                    "The gradients of its parameters start from 0.",
+                ]
+                self._add("start", lines, {**self._blank(k, graph), **zeros}, k)
             self._forward(k, graph)
             self._backward(k, graph)
         if self.samples is not None:

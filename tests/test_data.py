@@ -14,9 +14,11 @@ def epoch(loader):
 
 
 @pytest.fixture(autouse=True)
-def _global_random_is_left_alone():
+def _global_random_is_left_alone(request):
     before = random.getstate()
     yield
+    if "without_a_seed" in request.node.name:
+        random.setstate(before)
     assert random.getstate() == before
 
 
@@ -72,6 +74,17 @@ def test_a_new_order_each_epoch_fixed_by_the_seed():
 
 def test_without_a_seed_loaders_differ():
     assert len({tuple(epoch(DataLoader(range(1000), shuffle=True))) for _ in range(3)}) == 3
+
+
+def test_without_a_seed_the_global_random_fixes_the_orders():
+    random.seed(0)
+    first = list(DataLoader(range(50), 5, shuffle=True))
+    state = random.getstate()
+    DataLoader(range(50), 5)
+    DataLoader(range(50), 5, shuffle=True, seed=1)
+    assert random.getstate() == state
+    random.seed(0)
+    assert list(DataLoader(range(50), 5, shuffle=True)) == first
 
 
 def test_samples_are_neither_copied_nor_reordered():

@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from micrograd.source import digits
+from micrograd.train import History
+
 DEMOS = Path(__file__).parent.parent / "demos"
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -57,8 +60,8 @@ def test_moons_draws(moons):
     _, out = moons
     assert (out / "moons.png").read_bytes().startswith(PNG)
     texts = set(ElementTree.parse(out / "one_sample.svg").getroot().itertext())
-    assert {"e", "s1 layer 2", "w21 layer 1", "dot", "tanh"} <= texts
-    assert {f"neurons.{i}" for i in range(16)} <= svg_texts(out / "network.svg")
+    assert {"e", "s₁⁽²⁾", "x₁⁽²⁾", "w₂₁⁽¹⁾", "b₂⁽¹⁾", "dot", "tanh"} <= texts
+    assert {f"unit {i}" for i in range(1, 17)} <= svg_texts(out / "network.svg")
 
 
 @pytest.mark.parametrize("options", [["--batch-size", "all"], ["--batch-size", "1"], ["--reduction", "sum"]])
@@ -94,12 +97,19 @@ def test_lecture_equals_the_graph(tmp_path):
     count, difference = re.search(r"(\d+) numbers compared; the largest difference is (\S+)", printed).groups()
     assert int(count) == 3 * (2 + 2 + 1) * 2 + (4 + 4 + 2)
     assert float(difference) <= 1e-15
-    rows = re.findall(r"^ +[123] +[12](?: +\S+){2} +(\S+) +(\S+)$", printed, re.MULTILINE)
+    rows = re.findall(r"^ +([123]) +([12]) +\S+ +(\S+) +(\S+) +(\S+)$", printed, re.MULTILINE)
     assert len(rows) == 3 * 5
-    assert all(lecture == graph for lecture, graph in rows)
-    assert len({graph for _, graph in rows}) == len(rows)
-    [delta] = {text for text in svg_texts(tmp_path / "lecture_network.svg") if text == f"δ {float(rows[0][1]):.4g}"}
-    assert f"grad {delta[2:]}" in svg_texts(tmp_path / "lecture_graph.svg")
+    assert all(lecture == graph for *_, lecture, graph in rows)
+    assert len({graph for *_, graph in rows}) == len(rows)
+    network, whole = (svg_texts(tmp_path / f"lecture_{name}.svg") for name in ("network", "graph"))
+    for layer, unit, x, delta, _ in rows[:5]:  # the first sample, which is drawn, with δ and x as in the table
+        x, delta = ([digits(float(text) + error) for error in (-5e-7, 0, 5e-7)] for text in (x, delta))
+        assert any(f"δ {text}" in network and f"grad {text}" in whole for text in delta)
+        # θ of the last layer follows the model: it has a box of its own.
+        assert any(f"x {text}" in network or (layer == "3" and f"data {text}" in network) for text in x)
+        indices = " ₁₂"[int(unit)] + f"⁽{' ¹²³'[int(layer)]}⁾"
+        assert {f"s{indices}", f"x{indices}"} <= whole
+    assert "x₁⁽³⁾" in network
 
 
 def test_batch_sizes(tmp_path):
@@ -160,6 +170,37 @@ def test_moons_says_what_a_wrong_option_is():
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("demo", "options", "message"),
+    [
+        ("moons.py", ["--lr", "-1"], "a number above 0"),
+        ("moons.py", ["--epochs", "0"], "a whole number from 1"),
+        ("moons.py", ["--seed", "-1"], "a whole number from 0"),
+        ("digits.py", ["--batch-size", "0"], "a whole number from 1"),
+        ("names.py", ["--steps", "0"], "a whole number from 1"),
+        ("batch_sizes.py", ["--epochs", "0"], "a whole number from 1"),
+        ("wrong_ways.py", ["--epochs", "x"], "a whole number from 1"),
+        ("expression.py", ["-a", "nan"], "a number is wanted; got 'nan'"),
+        ("lecture.py", ["--out", f"{__file__}/out"], "no folder can be made there"),
+    ],
+)
+def test_a_wrong_option_is_told_at_once(demo, options, message):
+    answer = run(demo, *options, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_interrupted_training_says_so(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(DEMOS)
+    from options import say_if_interrupted
+
+    say_if_interrupted(History([0.5, 0.25]))
+    assert capsys.readouterr().out == ""
+    say_if_interrupted(History([0.5, 0.25], interrupted=True))
+    assert capsys.readouterr().out.startswith("interrupted after 2 epochs")
+
+
 def test_digits_reads(tmp_path):
     printed = run("digits.py", "--out", str(tmp_path)).stdout
     (accuracy,) = (float(word[:-1]) for word in printed.split() if word.endswith("%"))
@@ -169,6 +210,7 @@ def test_digits_reads(tmp_path):
 
 def test_names_learns():
     printed = run("names.py", "--steps", "60", "--batch-size", "4").stdout
+    assert printed.split("\n")[1] == "the first steps record tapes, one for each length of name"
     first, *_, last = (float(line.split("loss ")[1].split(":")[0]) for line in printed.split("\n") if "loss" in line)
     assert last < first - 0.5
 

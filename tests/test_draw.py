@@ -13,10 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from micrograd import Value, dot, draw, losses, nn, no_grad, palette, primitive, render
+from micrograd import Value, dot, draw, jit, losses, nn, no_grad, palette, primitive, render
+from micrograd.collapse import units
 from micrograd.graph import nodes
 from micrograd.ops import TABLE
 from micrograd.render import RenderError
+from micrograd.source import digits
 
 ROOT = Path(__file__).parents[1]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -152,13 +154,13 @@ def test_text_reads_on_every_fill():
 def test_expand_draws_products_and_sums(neuron):
     [s] = neuron.parents
     seen = fields(draw(neuron, expand=True))
-    grad = f"grad {s.grad:.4g}"
+    grad = f"grad {digits(s.grad)}"
     hidden = [lines for lines in seen if len(lines) == 2]
     assert hidden == [
         *[[f"data {data}", grad] for data in ("0.5", "-0.5", "0", "-6", "-6")],  # w₀x₀, w₁x₁, sum, w₂x₂, sum
-        [f"data {neuron.data:.4g}", "grad 1"],
+        [f"data {digits(neuron.data)}", "grad 1"],
     ]
-    assert ["s", f"data {s.data:.4g}", grad] in seen
+    assert ["s", f"data {digits(s.data)}", grad] in seen
     assert draw(neuron).source.count('BORDER="1" CELLBORDER="0"') == 9
     assert len(seen) == 9 + 5
 
@@ -218,7 +220,8 @@ def cells(source):
 
 
 def shown(name, s, x):
-    return [name, f"s {s.data:.4g}", f"δ {s.grad:.4g}", f"x {x.data:.4g}"]
+    """A unit's texts; one without an activation shows no x."""
+    return [name, f"s {digits(s.data)}", f"δ {digits(s.grad)}"] + [f"x {digits(x.data)}"] * (x is not s)
 
 
 @pytest.mark.parametrize("activation", nn.ACTIVATIONS)
@@ -230,14 +233,16 @@ def test_a_neuron_is_one_box_with_its_signal_delta_and_output(activation):
     source = draw(loss, model=model).source
     boxes = list(cells(source).values())
     assert boxes[:4] == [
-        *[shown(f"neurons.{i}", s, x) for i, (s, x) in enumerate(zip(signals, hidden))],
-        shown("neurons.0", out, out),
+        *[shown(f"unit {i + 1}", s, x) for i, (s, x) in enumerate(zip(signals, hidden))],
+        shown("unit 1", out, out),
     ]
-    assert boxes[4:6] == [[f"data {x.data:.4g}", f"grad {x.grad:.4g}"] for x in signals[0].parents[2:4]]  # the inputs
+    assert boxes[4:6] == [
+        [f"data {digits(x.data)}", f"grad {digits(x.grad)}"] for x in signals[0].parents[2:4]
+    ]  # the inputs
     assert len(boxes) == 6 + 3  # the target, the difference, its square
-    assert [title.strip() for title in re.findall(r'label="( layers.*)" style', source)] == [
-        "layers.0: 3 units, 9 parameters",
-        "layers.1: 1 unit, 4 parameters",
+    assert [title.strip() for title in re.findall(r'label="( layer .*)" style', source)] == [
+        "layer 1: 3 units, 9 parameters",
+        "layer 2: 1 unit, 4 parameters",
     ]
     joined = re.findall(r"(v\d):e -> (v\d):w", source)
     assert sorted(joined) == sorted(
@@ -273,7 +278,62 @@ def test_a_module_of_ones_own_is_drawn_by_the_place_where_its_parameters_meet():
     assert boxes["v1"] == shown("parts.second", second.s, second.s)
     assert [boxes[name][0] for name in ("v2", "v3")] == ["data 1", "data 2"]
     assert ["data 0.0625", "grad 1"] in boxes.values()
-    assert [f"data {out.data:.4g}", f"grad {out.grad:.4g}"] in boxes.values()  # after the last unit all is shown
+    assert [
+        f"data {digits(out.data)}",
+        f"grad {digits(out.grad)}",
+    ] in boxes.values()  # after the last unit all is shown
+
+
+def test_an_activation_after_the_model_is_no_part_of_its_last_unit():
+    random.seed(1)
+    model = nn.MLP(2, [1])
+    s = model([0.8, -0.4])
+    x = s.tanh()
+    loss = losses.squared_error(x, 1.0)
+    loss.backward()
+    boxes = list(cells(draw(loss, model=model).source).values())
+    assert boxes[0] == shown("unit 1", s, s)
+    assert ["x₁⁽¹⁾", f"data {digits(x.data)}", f"grad {digits(x.grad)}"] in boxes
+
+
+def test_the_units_of_the_worked_example():
+    """That of ``collapse._claim``."""
+    first, second = nn.Module(), nn.Module()
+    first.w, second.v = Value(0.5), Value(-2.0)
+    net = nn.Module()
+    net.first, net.second = first, second
+    p = first.w * Value(1.5, role="input")
+    h = p.tanh()
+    q = second.v * h
+    z = q.tanh()
+    e = (z - 1) ** 2
+    one, other = units(nodes(e), net)
+    assert (one.operations, one.signals, one.outputs) == ([p, h], [p], [h])
+    assert (other.operations, other.signals, other.outputs) == ([q], [q], [q])
+
+
+def test_a_neuron_that_only_a_penalty_uses_shows_its_name():
+    model = nn.MLP(2, [2, 1])
+    unused = model.layers[0].neurons[1]
+    score = model.layers[1].neurons[0]([model.layers[0].neurons[0]([1.0, 2.0]), 0.5])
+    loss = losses.hinge(score, -1) + losses.l2(model.parameters())
+    boxes = list(cells(draw(loss, model=model).source).values())
+    assert unused.bias in nodes(loss)
+    assert boxes[1] == ["unit 2"]
+    assert len(boxes[0]) == 4
+
+
+@pytest.mark.parametrize("of", ["penalty", "tape"])
+def test_a_graph_in_which_no_unit_is_at_work_is_refused(of):
+    model = nn.MLP(2, [16, 16, 1])
+    if of == "penalty":
+        graph = losses.l2(model.parameters())
+    else:
+        pytest.importorskip("numba")
+        graph = jit(lambda x, y: losses.hinge(model(x), y))([1.0, 2.0], 1)
+    with pytest.raises(ValueError, match=r"no unit .* is at work .* without model=, or call loss\.function"):
+        draw(graph, model=model)
+    assert draw(graph, max_nodes=1000).source
 
 
 def test_a_neuron_used_twice_shows_the_range():
@@ -283,7 +343,7 @@ def test_a_neuron_used_twice_shows_the_range():
     [box, *_] = cells(draw(total, model=neuron).source).values()
     weight = neuron.w[0].data
     low, high = sorted([0.5 * weight, math.tanh(0.5 * weight) * weight])
-    assert box[:3] == ["Neuron", "1 unit, 2 parameters", f"s {low:.4g} … {high:.4g}"]
+    assert box[:3] == ["Neuron", "1 unit, 2 parameters", f"s {digits(low)} … {digits(high)}"]
 
 
 def test_wide_layers_and_many_inputs_are_one_box_each():
@@ -292,8 +352,8 @@ def test_wide_layers_and_many_inputs_are_one_box_each():
     signals = [n for n in nodes(loss) if n.op.name == "dot"][:17]
     low, high = min(s.data for s in signals), max(s.data for s in signals)
     assert boxes["v0"][:1] == ["20 inputs"]
-    assert boxes["v4"][:3] == ["layers.0", "17 units, 357 parameters", f"s {low:.4g} … {high:.4g}"]
-    assert [boxes[f"v{i}"][0] for i in (1, 2, 3)] == ["neurons.0", "neurons.1", "neurons.2"]
+    assert boxes["v4"][:3] == ["layer 1", "17 units, 357 parameters", f"s {digits(low)} … {digits(high)}"]
+    assert [boxes[f"v{i}"][0] for i in (1, 2, 3)] == ["unit 1", "unit 2", "unit 3"]
     assert len(boxes) == 7
     assert draw(loss, model=model).source.count("<HR/>") == 1 + 4  # of inputs and layer, which have a line each number
     assert len(cells(draw(loss, model=model, collapse="layers").source)) == 5
@@ -306,11 +366,10 @@ def test_nothing_collapsed_is_the_whole_graph_with_framed_layers_and_named_param
     assert len(cells(source)) == len(cells(draw(loss, expand=True).source))
     assert edges(source) == edges(draw(loss, expand=True).source)
     texts = [text for box in cells(source).values() for text in box]
-    assert {name for name, _ in model.named_parameters()} <= set(texts)
+    assert {"w₁₁⁽¹⁾", "w₂₁⁽¹⁾", "b₂⁽¹⁾", "s₁⁽¹⁾", "x₂⁽¹⁾", "w₂₁⁽²⁾", "b₁⁽²⁾", "s₁⁽²⁾"} <= set(texts)
     inside = re.findall(r"^\t\t([vo]\d+) ", source, re.MULTILINE)
     values = [name for name in inside if name.startswith("v")]
     assert len(values) == (6 + 2 * (3 + 1 + 1)) + (3 + 3 + 1)  # parameters, products and sums, the relus
-    assert not any(parameter.label for _, parameter in model.named_parameters())
 
 
 @pytest.mark.usefixtures("renderer")
@@ -321,7 +380,7 @@ def test_neurons_stand_in_the_order_of_the_model(rankdir, axis, step):
     at = {}
     for element in svg.iter(f"{SVG}g"):
         text = element.find(f".//{SVG}text")
-        if element.get("class") == "node" and text.text.startswith("neurons."):
+        if element.get("class") == "node" and text.text.startswith("unit "):
             at[int(element.findtext(f"{SVG}title")[1:])] = step * float(text.get(axis))
     for layer in (range(16), range(16, 32)):
         places = [at[i] for i in layer]
@@ -475,7 +534,7 @@ def test_a_notebook_shows_svg_or_else_the_source(monkeypatch):
     if RENDERERS:
         bundle = picture._repr_mimebundle_()
         assert list(bundle) == ["image/svg+xml"]
-        assert "<svg" in bundle["image/svg+xml"]
+        assert '<svg style="max-width:100%;height:auto" width=' in bundle["image/svg+xml"]  # no wider than the page
     monkeypatch.setattr(render, "find_dot", lambda: None)
     bundle = picture._repr_mimebundle_(include=None, exclude=None)
     assert list(bundle) == ["text/plain"]

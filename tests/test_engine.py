@@ -70,6 +70,19 @@ def test_backward_of_no_gradient_changes_nothing():
     assert (x.grad, y.grad) == (6.0, 1.0)
 
 
+def test_backward_wants_a_graph():
+    w = Value(3.0, label="w")
+    with no_grad():
+        error = (w - 1) ** 2
+    for result in (error, pickle.loads(pickle.dumps(error))):
+        with pytest.raises(ValueError, match=r"no graph to go back through.*no_grad\(\)"):
+            result.backward()
+    assert w.grad == 0.0
+    for leaf in (w, Value(1.0, role="input"), Value(1.0, (), "mine")):
+        leaf.backward()
+        assert leaf.grad == 1.0
+
+
 # ---- 3: depth is no limit --------------------------------------------------------------------------------------------
 
 
@@ -214,6 +227,20 @@ def test_promise_06_powers_of_zero_have_gradients(exponent, slope):
 def test_promise_06_the_undefined_raises_and_names_operation_and_operands(undefined, message):
     with pytest.raises(ValueError, match=message):
         undefined()
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda: Value(0.0).sqrt(), r"^sqrt\(0\.0\): the value is 0\.0, but it has no derivative there"),
+        (lambda: Value(-3.0) ** Value(2.0), r"^pow\(-3\.0, 2\.0\): the value is 9\.0, but .* \(log\(-3\.0\): "),
+        (lambda: Value(0.0) ** 0.5, r"^power\(0\.0, 0\.5\): the value is 0\.0, but"),
+        (lambda: Value(-1.0).sqrt(), r"^sqrt\(-1\.0\): (?!the value)"),
+    ],
+)
+def test_where_only_the_derivative_is_undefined_the_error_says_so(compute, message):
+    with pytest.raises(ValueError, match=message):
+        compute()
 
 
 def test_promise_06_without_recording_only_the_number_has_to_be_defined():
@@ -470,6 +497,20 @@ def test_promise_14_a_hidden_layer_of_width_one_works():
     assert all(unit.bias.grad == 1.0 for unit in model.layers[-1].neurons)
 
 
+@pytest.mark.parametrize("children", ["a", "weight", [1.0], (Value(1.0), 2.0)])
+def test_children_are_values(children):
+    with pytest.raises(TypeError, match=r"children are Values; got .*label="):
+        Value(2.0, children)
+
+
+def test_a_value_as_data_is_told_by_the_next_operation():
+    w, x = Value(1.0, label="w"), Value(2.0)
+    w.data = w - 0.1
+    for compute in (lambda: w * x, lambda: w + 1, lambda: 1 - w, lambda: dot([x, w], [1.0, x]), w.relu):
+        with pytest.raises(TypeError, match=r"w\.data is a Value; write w\.data -= lr \* w\.grad"):
+            compute()
+
+
 # ---- other kinds of numbers ------------------------------------------------------------------------------------------
 
 kinds = pytest.mark.parametrize(
@@ -518,6 +559,14 @@ def test_equality_and_hash_are_of_identity():
     a, b = Value(1.0), Value(1.0)
     assert (a == b, a == 1.0, a != b, a in [b, a]) == (False, False, True, True)
     assert len({a, b, a}) == 2
+
+
+def test_help_names_the_methods():
+    for name in ("tanh", "exp", "__add__", "__radd__", "__neg__"):
+        method = getattr(Value, name)
+        assert (method.__name__, method.__qualname__) == (name, f"Value.{name}")
+    assert "tanh" in Value.tanh.__doc__
+    assert "add" in Value.__add__.__doc__
 
 
 def test_as_a_plain_number():

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from micrograd import Value, accumulate, dot, explain, losses, nn
-from micrograd.formula import latex
+from micrograd.formula import latex, names
 from micrograd.graph import nodes
 
 UNARY = [Value.tanh, Value.sin, Value.sigmoid, Value.softplus, lambda a: -a, lambda a: a**2]
@@ -198,3 +198,21 @@ def test_what_cannot_be_explained():
         explain(a, a * a, max_terms=0)
     with pytest.raises(ValueError, match="made by hand"):
         explain(a, Value(4.0, (a,), "double") * 2)
+
+
+def test_at_the_prompt_it_is_the_text():
+    a = Value(2.0, label="a")
+    explanation = explain(a, a * a)
+    assert repr(explanation) == str(explanation)
+    assert repr(explanation).startswith("a.grad = ")
+
+
+def test_a_minus_on_a_signal_is_no_output_of_its_unit():
+    model = nn.MLP(2, [2, 1], activation="tanh")
+    error = (-model([0.5, -1.0])).softplus()
+    assert sorted(name for name in names([nodes(error)]).values() if name.startswith("x")) == [
+        "x₁",
+        "x₁⁽¹⁾",
+        "x₂",
+        "x₂⁽¹⁾",
+    ]

@@ -3,11 +3,12 @@
 import math
 from decimal import Decimal, localcontext
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from micrograd import Value, losses
+from micrograd import Value, accumulate, jit, losses
 
 DIGITS = 400  # enough for 1 + e^-800, less than which a float takes for 0
 scores = st.floats(-1000, 1000)
@@ -52,7 +53,6 @@ def test_squared_error_of_lists(pairs):
 
 
 def test_squared_error_of_arrays():
-    np = pytest.importorskip("numpy")
     predictions = [Value(1.0), Value(2.0)]
     assert losses.squared_error(predictions, np.array([0.0, 4.0])).data == 5.0
     assert losses.squared_error(np.array(predictions), np.array([0.0, 4.0])).data == 5.0
@@ -62,7 +62,7 @@ def test_squared_error_of_arrays():
 def test_squared_error_wants_one_shape(array):
     target = [1.0, 2.0, 3.0]
     if array:
-        target = pytest.importorskip("numpy").array(target)
+        target = np.array(target)
     with pytest.raises((TypeError, ValueError), match="of one shape"):
         losses.squared_error(Value(1.0), target)
     with pytest.raises(ValueError, match="got 2 and 3"):
@@ -81,7 +81,7 @@ def test_hinge(s, label):
     assert (error.data, score.grad) == (max(0.0, 1 - label * s), -label if 1 - label * s > 0 else 0)
 
 
-@pytest.mark.parametrize("label", [0, 2, 0.5, "1", None, math.nan])
+@pytest.mark.parametrize("label", [0, 2, 0.5, "1", None, math.nan, [1], np.array([1]), Value(0.0), Value(0.3)])
 def test_hinge_refuses_other_labels(label):
     with pytest.raises(ValueError, match="label of -1 or"):
         losses.hinge(Value(1.0), label)
@@ -142,25 +142,47 @@ def test_cross_entropy_of_logits_of_1000(label, expected):
 
 
 def test_cross_entropy_takes_whole_labels_of_any_type():
-    np = pytest.importorskip("numpy")
     values = [Value(1.0), Value(2.0), Value(0.5)]
     expected = losses.cross_entropy(values, 1).data
-    for label in (np.int64(1), np.uint8(1), np.array([1])[0]):
+    for label in (np.int64(1), np.uint8(1), np.array([1])[0], 1.0, np.float32(1), Value(1.0)):
         assert losses.cross_entropy(np.array(values), label).data == expected
 
 
 @pytest.mark.parametrize(
     ("label", "message"),
-    [(-1, "from 0 to 2; got -1"), (3, "from 0 to 2; got 3"), (1.0, "got 1.0"), ([0, 1, 0], "got"), (None, "got None")],
+    [(-1, "from 0 to 2; got -1"), (3, "from 0 to 2; got 3"), (0.5, "got 0.5"), ([0, 1, 0], "got"), (None, "got None")],
 )
 def test_cross_entropy_refuses_other_labels(label, message):
-    with pytest.raises((TypeError, ValueError), match=message):
+    with pytest.raises((TypeError, ValueError), match=r"3 classes wants a whole label.*" + message):
         losses.cross_entropy([Value(1.0), Value(2.0), Value(3.0)], label)
 
 
 def test_cross_entropy_wants_a_class():
     with pytest.raises(ValueError, match="0 classes"):
         losses.cross_entropy([], 0)
+
+
+def test_cross_entropy_of_one_output_says_what_to_take():
+    with pytest.raises(TypeError, match=r"list of scores, one for each class; got Value\(.*binary_cross_entropy"):
+        losses.cross_entropy(Value(1.0), 0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong", "message"),
+    [
+        (losses.hinge, 0, r"hinge wants a label of -1 or \+1; got .*0"),
+        (losses.binary_cross_entropy, -1, r"label from 0 to 1; got .*-1"),
+        (lambda s, y: losses.cross_entropy([s, 2 * s], y), 2, "2 classes wants a whole label from 0 to 1; got 2"),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 17])
+def test_a_tape_says_the_same_of_a_wrong_label(loss, wrong, message, at):
+    pytest.importorskip("numba")
+    w = Value(0.5)
+    samples = [(0.1 * k, 1) for k in range(300)]
+    samples[at] = (0.3, wrong)
+    with pytest.raises(ValueError, match=message):
+        accumulate(jit(lambda x, y: loss(w * x, y)), samples)
 
 
 # ---- all -------------------------------------------------------------------------------------------------------------

@@ -91,6 +91,24 @@ def test_inputs_that_are_no_numbers(model, x):
         model(x)
 
 
+@pytest.mark.parametrize("array", [False, True])
+def test_a_batch_in_the_place_of_a_sample(model, array):
+    batch = [[1.0, 2.0], [3.0, 4.0]]
+    if array:
+        batch = pytest.importorskip("numpy").array(batch)
+    with pytest.raises(TypeError, match=r"got a list of lists\. A batch is run sample by sample: see accumulate"):
+        model(batch)
+
+
+def test_inputs_are_the_same_in_any_order():
+    v = Value(1.0)
+    for mixed in ([v, 2.0], [2.0, v], (v, 2.0)):
+        found = nn.inputs(mixed)
+        assert sorted(i.role for i in found) == ["input", "parameter"]
+        assert v in found
+        assert nn.inputs(found) is found
+
+
 def test_inputs_from_arrays(model):
     np = pytest.importorskip("numpy")
     expected = model([0.5, 1.5]).data
@@ -110,7 +128,16 @@ def test_sizes_are_whole_and_positive(sizes):
         nn.MLP(*sizes)
 
 
-@pytest.mark.parametrize("make", [lambda: nn.Neuron(-1), lambda: nn.Neuron(0), lambda: nn.Layer(2, 0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Neuron(-1),
+        lambda: nn.Neuron(0),
+        lambda: nn.Layer(2, 0),
+        lambda: nn.Embedding(0, 2),
+        lambda: nn.Embedding(3, -2),
+    ],
+)
 def test_units_without_inputs_and_layers_without_units(make):
     with pytest.raises(ValueError, match="got"):
         make()
@@ -220,6 +247,32 @@ def test_two_parameters_of_one_name():
     module.table = {1: Value(1.0), "1": Value(2.0)}
     with pytest.raises(ValueError, match=r"table\.1"):  # a state would silently hold but one of them
         module.state_dict()
+
+
+def test_parameters_in_object_arrays_are_found():
+    np = pytest.importorskip("numpy")
+    module = nn.Module()
+    module.w = np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]])
+    module.pixels = np.zeros((2, 2))
+    assert names(module) == ["w.0.0", "w.0.1", "w.1.0", "w.1.1"]
+    assert [p.data for p in module.parameters()] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_parameters_in_a_set_are_refused(kind):
+    module = nn.Module()
+    module.names = kind({"a", "b"})
+    assert names(module) == []
+    module.layer = {"w": kind({Value(1.0), Value(2.0)})}
+    with pytest.raises(TypeError, match=r"^layer\.w is a set.*order.*list"):
+        module.parameters()
+
+
+def test_an_mlp_names_its_parameters_at_once(model):
+    assert [p.label for _, p in model.named_parameters()] == names(model)
+    module = nn.Module()
+    module.net = model
+    assert [p.label for p in module.parameters()] == [f"net.{name}" for name in names(model)]
 
 
 def test_labels_are_names_unless_given():

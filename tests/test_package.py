@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,12 +48,12 @@ USES = {
     "workers": ["samples"],
     "train": ["tape", "optim", "workers", "packed"],
     "check": ["engine"],
+    "formula": ["engine"],
     "palette": [],
     "render": [],
     "collapse": ["nn"],
-    "source": ["palette", "render"],
+    "source": ["formula", "palette", "render"],
     "draw": ["collapse", "source"],
-    "formula": ["engine"],
     "explain": ["formula"],
     "steps": ["formula", "optim"],
     "scene": ["draw", "steps"],
@@ -91,6 +92,18 @@ def test_importing_it_loads_nothing_heavy():
 
 def test_importing_it_prints_nothing_and_draws_no_random_number():
     assert run("import random; s = random.getstate(); import micrograd; print(s == random.getstate())") == "True\n"
+
+
+def test_the_version_is_written_once():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", micrograd.__version__)
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert setup["metadata"]["version"] == "attr: micrograd.__version__"
+
+
+def test_the_package_and_the_readme_begin_with_the_same_files():
+    reading = (ROOT / "README.md").read_text(encoding="utf-8").split("## Read the code")[1].split(":\n")[0]
+    assert re.findall(r"`(\w+)\.py`", reading) == re.findall(r"``(\w+)`` ?[(,]", micrograd.__doc__.split("To read:")[1])
 
 
 @pytest.mark.parametrize("name", micrograd.__all__)

@@ -237,3 +237,20 @@ def test_zoom_shows_what_is_at_work(at_batch):
             boxes = at_batch.execute_script(inside)
             assert boxes
             assert all(boxes), (size, step)
+
+
+def test_zoom_shows_the_parameters_that_the_optimizer_changes(at_batch):
+    if at_batch.find_element(By.ID, "zoom").get_attribute("aria-pressed") == "false":
+        press(at_batch, "z")
+    slide(at_batch, LAST)
+    svg = at_batch.find_element(By.CSS_SELECTOR, "#graph svg:not([hidden])")
+    left, top, width, height = map(float, svg.get_dom_attribute("viewBox").split())
+    boxes = at_batch.execute_script(
+        """return [...document.querySelectorAll("#graph svg:not([hidden]) .node")].map((node) => {
+            const { x, y, width, height } = node.getBBox();
+            return [node.classList.contains("parameter"), x, y, x + width, y + height];
+        })"""
+    )
+    inside = [p for p, x, y, r, b in boxes if left <= x and r <= left + width and top <= y and b <= top + height]
+    assert inside.count(True) == 13
+    assert len(inside) < len(boxes)

@@ -100,7 +100,7 @@ def playground(chromium, address):
 def test_step_slider_play_and_reset_change_the_picture(playground):
     first = playground.settled()
     assert first.startswith("data:image/png;base64,")
-    assert "layers.0: 8 units, 24 parameters" in playground.graph()
+    assert "layer 1: 8 units, 24 parameters" in playground.graph()
 
     playground.changes(playground.control("button", "step", "button").click)  # one update
     once = playground.settled()
@@ -118,7 +118,7 @@ def test_step_slider_play_and_reset_change_the_picture(playground):
     playground.changes(lambda: noise.send_keys(Keys.ARROW_RIGHT))
     units = playground.control("slider", "units", "[role=slider]")
     playground.changes(lambda: units.send_keys(Keys.ARROW_LEFT))
-    playground.until(lambda: "layers.0: 7 units, 21 parameters" in (playground.graph() or ""))
+    playground.until(lambda: "layer 1: 7 units, 21 parameters" in (playground.graph() or ""))
 
 
 def test_a_sample_is_chosen_by_dragging_over_it(playground):
@@ -135,6 +135,15 @@ def test_a_sample_is_chosen_by_dragging_over_it(playground):
         lambda: re.search(r"graph of sample ([1-9]\d*)", playground.browser.find_element("tag name", "body").text)
     )
     assert title
+
+
+def test_the_sample_nearest_to_the_middle_of_those_marked_is_chosen(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "demos")
+    from playground import nearest
+
+    samples = [([x, 1.0], 1) for x in (9.0, 0.0, 1.9, 4.0)]
+    assert nearest(samples, [False, True, True, True]) == 2
+    assert nearest(samples, [False] * 4) == 0
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

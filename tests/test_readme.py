@@ -1,5 +1,6 @@
 """The README's code runs, prints what it says, and names every operation."""
 
+import configparser
 import contextlib
 import io
 import re
@@ -65,9 +66,18 @@ def test_two_commands_set_up_a_fresh_machine():
     assert last_parts("Set up") == [".venv/bin/python demos/moons.py", ".venv/bin/python -m pytest"]
 
 
-def test_one_command_starts_the_playground():
+def test_one_command_starts_the_lesson_and_one_the_playground():
+    assert last_parts("Lessons") == [".venv/bin/jupyter lab demos/lesson.ipynb"]
     assert last_parts("Playground") == [".venv/bin/marimo run demos/playground.py"]
-    assert len(blocks("sh")) == 3
+    assert len(blocks("sh")) == 4
+
+
+def test_commands_install_extras_that_there_are():
+    setup = configparser.ConfigParser()
+    setup.read(README.parent / "setup.cfg", encoding="utf-8")
+    extras = re.findall(r"'\.\[(\w+)\]'", "".join(blocks("sh")))
+    assert set(extras) == {"demos", "test", "notebook", "playground"}
+    assert set(extras) <= set(setup["options.extras_require"])
 
 
 def last_parts(section):
@@ -80,7 +90,7 @@ def test_every_demo_is_linked_with_its_question():
     lessons = README.read_text(encoding="utf-8").split("\n## Lessons\n")[1].split("\n## ")[0]
     linked = re.findall(r"^\| \[(\S+)\]\(demos/(\S+)\) \| .*\?.* \|$", lessons, re.MULTILINE)
     demos = {path.name for path in (README.parent / "demos").iterdir() if path.suffix in {".py", ".ipynb"}}
-    assert {name for name, _ in linked} == demos - {"options.py", "plots.py"}
+    assert {name for name, _ in linked} == demos - {"datasets.py", "options.py", "plots.py"}
     assert all(name == path for name, path in linked)
 
 

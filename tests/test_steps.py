@@ -174,6 +174,8 @@ def test_an_expression_of_one_leaf():
     a = Value(2.0, label="a")
     recorder = Recorder([nodes(a)], [a])
     assert [step.phase for step in recorder.steps] == ["start", "seed"]
+    assert "start from 0" in recorder.steps[0].lines[1]  # as the table beside it says
+    assert recorder.steps[0].writes["v0.grad"] == "0"
     assert last_writes(recorder)["t0.0"] == "1"
 
 

@@ -425,7 +425,7 @@ def test_a_rule_that_raises(w):
     with pytest.raises(ValueError, match=r"sample 17 of the batch: test_limited\(42.0\): too large"):
         accumulate(jit(lambda x: odd(w * x)), [1.0] * 17 + [21.0] + [1.0] * 300)
     steep = ops.Primitive("test_steep", lambda x: x, lambda z, x: (limited(x),))
-    with pytest.raises(ValueError, match=r"sample 17 of the batch: test_steep\(42.0\): too large"):
+    with pytest.raises(ValueError, match=r"sample 17 of the batch: test_steep\(42.0\): .*too large"):
         accumulate(jit(lambda x: steep(w * x)), [1.0] * 17 + [21.0] + [1.0] * 300)
 
 

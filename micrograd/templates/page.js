@@ -50,7 +50,8 @@ function show(index) {
     place.classList.toggle("lit", lit.has(name));
   }
   const atWork = mark(svg, step);
-  frame(svg, atWork);
+  // Steps of the batch as a whole are about the parameters.
+  frame(svg, step.node >= 0 || !lit.size ? atWork : [...svg.querySelectorAll(".node.parameter")]);
 
   byId("phase").textContent = ARROWS[step.phase] ?? step.phase;
   byId("sample").textContent = step.sample >= 0 && pictures.length > 1 ? `sample ${sample + 1} of ${pictures.length}` : "";
