@@ -92,10 +92,8 @@ def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) ->
         for start in range(0, len(samples), AT_ONCE):
             some = samples[start : start + AT_ONCE]
             data = marshal.dumps(some, VERSION)
-            length, rest = divmod(len(data) - HEAD, len(some))
-            if rest:
-                return None
-            rows = np.frombuffer(data, np.uint8, offset=HEAD).reshape(len(some), length)
+            rows = np.frombuffer(data, np.uint8, offset=HEAD).reshape(len(some), -1)
+            length = rows.shape[1]
             layout = layout or layouts.get(length)
             numbers = layout.read(data, rows) if layout else None
             if numbers is None and not parts:
@@ -104,6 +102,9 @@ def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) ->
             if layout is None or numbers is None:
                 return None
             parts.append(numbers)
-    except (ValueError, LookupError):  # what has no bytes, or others than lists, tuples, floats and small ints
+    except (
+        ValueError,
+        LookupError,
+    ):  # several lengths, and what has no bytes, or others than lists, tuples, floats and small ints
         return None
     return layout and (layout.shape, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))

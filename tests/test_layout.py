@@ -1,6 +1,7 @@
 """Samples packed by their bytes: the same columns as number by number, or a refusal."""
 
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -93,10 +94,17 @@ def test_layouts_of_one_length_take_turns():
     assert len(layouts) == 1
 
 
+def test_numbers_that_look_like_marks():
+    x = struct.unpack("<d", bytes([0, ord("g"), 0, 0, 0, 0, 0, 64]))[0]
+    assert layout.columns([0.0, [x, 1.0]], {}) is None  # half of the bytes begin with a mark
+
+
 def test_many_samples():
     samples = [[float(k), k] for k in range(3 * layout.AT_ONCE + 5)]
     _, numbers = layout.columns(samples, {})
     assert numbers[0].tolist() == numbers[1].tolist() == list(range(len(samples)))
+    odd = [*samples[:-5], *[tuple(sample) for sample in samples[-5:]]]  # those of a chunk
+    assert layout.columns(odd, {}) is None
     samples[-1] = [1, 1.0]  # of the same length
     assert layout.columns(samples, {}) is None
     samples[-1] = [1.0]

@@ -225,8 +225,8 @@ def until_uninterrupted(make, check):
 
 def test_ctrl_c_while_numbers_move():
     def taking():
-        u, v, store = values(1.0, 2.0)
-        assert u.data == 1.0
+        u, v, store = values(5.0, 2.0)
+        u.data, u.grad = 1.0, 10.0
         return store.take, u, v, store
 
     def giving():
@@ -439,6 +439,18 @@ def test_parameters_of_a_later_tape():
     assert_same(train)
 
 
+def test_a_later_tape_of_other_parameters_alone():
+    v, w = Value(0.5), Value(2.0)
+    fast = jit(lambda xs: ((v if len(xs) > 1 else w) * xs[0]).tanh())
+    for samples in ([[0.1]] * 300, [[0.1, 0.2]] * 300) * 2:
+        accumulate(fast, samples, "sum")
+    slopes = w.grad, v.grad
+    w.grad = v.grad = 0.0
+    for samples in ([[0.1]] * 300, [[0.1, 0.2]] * 300) * 2:
+        accumulate(fast.function, samples, "sum")
+    assert slopes == pytest.approx((w.grad, v.grad))
+
+
 def test_looks_and_writes_between_steps():
     def train(model, wrap):
         optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.5)
@@ -541,9 +553,9 @@ def test_large_numbers_step():
 @pytest.mark.parametrize("scale", [1.0, 1e200, 1e-200])
 def test_clipping_in_arrays(scale):
     u, v, store = values(0.3 * scale, 0.4 * scale)
-    assert optim.clip_grad_norm([v, u], 2.5 * scale) == pytest.approx(5 * scale)
+    assert optim.clip_grad_norm([v, u], 2.5 * scale) == pytest.approx(5 * scale, rel=1e-12, abs=0)
     assert away(u, v)
-    assert store.grad == pytest.approx([1.5 * scale, 2 * scale])
+    assert store.grad == pytest.approx([1.5 * scale, 2 * scale], rel=1e-12, abs=0)
     store.grad = np.array([1.0, math.nan])
     with pytest.raises(ValueError, match="norm of the gradient is nan"):
         optim.clip_grad_norm([u, v], 1.0)
@@ -553,9 +565,9 @@ def test_clipping_in_arrays(scale):
 def test_gradients_that_overflow_warn_nobody():
     w = Value(1.0)
     fast = jit(lambda x: w * x * 1e300)
-    w.grad = 1.7e308
-    for _ in range(2):
-        accumulate(fast, [1e8] * 300)
+    w.grad = 1.7976e308
+    accumulate(fast, [1e5] * 300)
+    assert away(w)
     assert w.grad == math.inf
 
 
@@ -567,6 +579,7 @@ def test_copies_of_an_optimizer_are_apart(model):
         optimizer.step()
     other, other_model = copy.deepcopy((optimizer, model))
     third = pickle.loads(pickle.dumps(optimizer))
+    assert b"numpy" not in pickle.dumps(optimizer)
     assert other.state == third.state == optimizer.state
     assert list(other.parameters) == other_model.parameters()
     before = [p.data for p in model.parameters()]
