@@ -102,9 +102,6 @@ def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) ->
             if layout is None or numbers is None:
                 return None
             parts.append(numbers)
-    except (
-        ValueError,
-        LookupError,
-    ):  # several lengths, and what has no bytes, or others than lists, tuples, floats and small ints
+    except (ValueError, LookupError):  # several lengths; something else than lists, tuples, floats and small ints
         return None
     return layout and (layout.shape, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
