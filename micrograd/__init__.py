@@ -8,8 +8,9 @@ are added into shared parameter nodes before an optimizer step. To read: ``ops``
 from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
 from micrograd.draw import draw
-from micrograd.engine import Value, dot, gradients, logsumexp, no_grad, pick
+from micrograd.engine import Value, dot, logsumexp, no_grad, pick
 from micrograd.explain import explain
+from micrograd.higher import gradients
 from micrograd.ops import primitive
 from micrograd.page import step_through
 from micrograd.tape import jit

@@ -8,7 +8,8 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 
-from micrograd.engine import Value, gradients
+from micrograd.engine import Value
+from micrograd.higher import gradients
 
 
 class GradientError(ValueError):

@@ -19,9 +19,10 @@ from itertools import pairwise
 from math import fsum, prod
 from reprlib import repr as brief
 
-from micrograd.engine import Value, gradients
+from micrograd.engine import Value
 from micrograd.formula import SUBSCRIPTS, digits, latex, names, write
 from micrograd.graph import nodes
+from micrograd.higher import gradients
 
 MAX_LENGTH = 12  # edges of a path that is written out
 

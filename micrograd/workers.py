@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from typing import Any
 
-from micrograd.engine import Value, gradients
+from micrograd.engine import Value
 from micrograd.graph import nodes
+from micrograd.higher import gradients
 from micrograd.samples import at_home, loss_of, plain_leaves
 
 CHUNK = 16  # samples

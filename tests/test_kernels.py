@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from micrograd import Value, accumulate, jit, losses, nn, ops, vector
-from micrograd.engine import apply, gradients
+from micrograd.engine import apply
+from micrograd.higher import gradients
 from micrograd.ops import TABLE, find, primitive
 
 NUMBERS = [-2.5, -1.0, -0.6, -1e-9, 0.0, 1e-9, 0.3, 0.5, 1.0, 2.0, 3.7, 30.0]

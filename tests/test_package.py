@@ -20,6 +20,7 @@ USES = {
     "graph": [],
     "ops": [],
     "engine": ["graph", "ops"],
+    "higher": ["engine"],
     "nn": ["residence"],
     "losses": ["engine"],
     "optimizer": ["residence"],
@@ -45,16 +46,16 @@ USES = {
     "track": ["checks", "lower", "replay", "traced"],
     "tape": ["track", "residence"],
     "samples": ["engine"],
-    "workers": ["samples"],
+    "workers": ["samples", "higher"],
     "train": ["tape", "optim", "workers", "packed"],
-    "check": ["engine"],
+    "check": ["higher"],
     "formula": ["engine"],
     "palette": [],
     "render": [],
     "collapse": ["nn"],
     "source": ["formula", "palette", "render"],
     "draw": ["collapse", "source"],
-    "explain": ["formula"],
+    "explain": ["formula", "higher"],
     "steps": ["formula", "optim"],
     "scene": ["draw", "steps"],
     "page": ["scene", "samples"],
@@ -123,7 +124,7 @@ def test_imports_run_downward_only(name):
 
 
 def test_the_core_knows_no_third_party():
-    for name in ("graph", "ops", "engine", "nn", "losses", "optimizer", "optim", "data", "check"):
+    for name in ("graph", "ops", "engine", "higher", "nn", "losses", "optimizer", "optim", "data", "check"):
         roots = {module.partition(".")[0] for module in imported(MODULES[name])}
         assert roots <= sys.stdlib_module_names | {"micrograd"}, name
 

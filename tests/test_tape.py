@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, accumulate, data, dot, evaluate, fit, jit, logsumexp, losses, nn, no_grad, ops, optim, pick
-from micrograd.engine import as_value, gradients
+from micrograd.engine import as_value
+from micrograd.higher import gradients
 from micrograd.ops import TABLE
 
 ROWS = [TABLE[name] for name in sorted(TABLE) if name not in ("dot", "logsumexp", "pick", "bell")]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, no_grad, ops, optim, pick
-from micrograd.engine import gradients
+from micrograd.higher import gradients
 
 MANY = [0.01 * k + 0.1 for k in range(300)]
 
