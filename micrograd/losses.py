@@ -68,7 +68,7 @@ def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
         return total - as_value(pick(scores, label))
     except (TypeError, ValueError) as cause:
         raise type(cause)(
-            f"cross-entropy of {len(scores)} classes wants a whole label from 0 to {len(scores) - 1}; "
+            f"cross-entropy wants as label the whole number of a class, from 0 to {len(scores) - 1}; "
             f"got {_number(label)!r}"
         ) from cause
 
