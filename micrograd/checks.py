@@ -18,7 +18,7 @@ from micrograd.samples import LOCK, call_numbered, graph_of, lasting_leaves, pla
 FIRST = 6  # samples that a new tape is compared on, fewer for a large one:
 FIRST_OPERANDS = 20_000  # together
 BEYOND = 2  # samples of a data set that reaches beyond the range of those before
-EVERY = 20_000  # samples replayed between two checks
+EVERY = 100_000  # samples replayed between two checks
 TINY = 1e-290  # kernels may answer 0 in the place of smaller numbers
 
 

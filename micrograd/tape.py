@@ -44,7 +44,7 @@ def jit(function: Callable[..., Any]) -> "Recorded":
 
     The tape is compared with the function, in result and every gradient: on a few samples when it is new, on some that
     reach beyond the range of those before whenever new data comes, on one more at the 2nd, 4th, 8th, … replay, and on
-    one in every 20,000 samples replayed; of the later ones, most are compared in results alone, and a large tape has
+    one in every 100,000 samples replayed; of the later ones, most are compared in results alone, and a large tape has
     fewer. So what the function reads from ``.data``, draws at random or decides by a threshold on an input shows soon.
     What takes another path on rare samples within the range of the others, a single token say, is seen only if one of
     them is compared, which may be late or never.
