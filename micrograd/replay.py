@@ -9,7 +9,7 @@ columns of one matrix, so that a batch is a choice of columns:
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from math import isnan
 from numbers import Real
 from typing import Any, TypeGuard
@@ -308,10 +308,11 @@ class Pack:
 
 def _share_out(pieces: Sequence[Any], executor: Executor) -> list[Any]:
     """The gradients of pieces, computed by workers; what one that dies leaves undone is done here."""
-    pieces = [
-        (program, values, np.ascontiguousarray(columns[:, chosen]), np.arange(len(chosen)))
-        for program, values, columns, chosen in pieces
-    ]
+    if not isinstance(executor, ThreadPoolExecutor):  # others get copies, of what they need alone
+        pieces = [
+            (program, values, np.ascontiguousarray(columns[:, chosen]), np.arange(len(chosen)))
+            for program, values, columns, chosen in pieces
+        ]
     answers: list[Any] = []
     try:
         for future in [executor.submit(program.gradient, *piece) for program, *piece in pieces]:
