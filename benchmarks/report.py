@@ -11,7 +11,11 @@ COLORS = [plots.DATA, "#56b4e9", GREY, plots.GRADIENT, GREEN]
 
 
 def time_text(seconds):
-    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-4 else f"{1e3 * seconds:.2g} ms"
+    return f"{1e3 * seconds:.{2 + (seconds >= 1e-4)}g} ms" if seconds < 1 else f"{1e3 * seconds:,.0f} ms"
+
+
+def times_text(share):
+    return f"{share:,.0f}×" if share >= 10 else f"{share:.1f}×" if share >= 1 else f"{share:.2f}×"
 
 
 def table(results, left_out, names, reference):
@@ -26,7 +30,7 @@ def table(results, left_out, names, reference):
                 cells.append(f"**{time_text(statistics.median(times[name]))}**")
             else:
                 share = ratio(times[name], times[reference])
-                cells.append(f"{time_text(statistics.median(times[name]))} ({share:.3g}×)")
+                cells.append(f"{time_text(statistics.median(times[name]))} ({times_text(share)})")
         if any(cell != "–" for cell in cells):
             lines.append(f"| {name} | {' | '.join(cells)} |")
     reasons = {}

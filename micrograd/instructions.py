@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from micrograd.engine import Value
 from micrograd.ops import Primitive
@@ -55,9 +56,9 @@ class Tape:
         self.n_rows += 1
         return self.n_rows - 1
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """How many operands its instructions have: a measure of the work."""
+        """How many operands its instructions have: a measure of the work. Asked for when they are complete."""
         return sum([self._operands(*instruction) for instruction in self.code])
 
     def _operands(self, op: int, at: int, m: int, n: int, _: int) -> int:

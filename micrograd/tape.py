@@ -171,6 +171,8 @@ class Recorded:
 
     def first_track(self, samples: Sequence[Any], shape: Any, columns: Any, positions: Any) -> Track:
         """The track for samples of one shape, recorded on the first of them where the function is defined."""
+        if shape in self._tracks:
+            return self._tracks[shape]
         found: list[ValueError] = []
         for k, numbers in zip(positions[:TRIALS].tolist(), columns[:, :TRIALS].T.tolist()):
             try:
