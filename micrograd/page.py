@@ -81,7 +81,7 @@ def step_through(
         max_nodes: the most Values in a sample's graph, and the most parameters; ValueError if there are more.
 
     Raises ``micrograd.render.RenderError`` where there is no Graphviz to lay out the graph, and ImportError without
-    Jinja2; both come with ``pip install "micrograd[page]"``.
+    Jinja2; both come with the extra ``page``.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
@@ -142,7 +142,7 @@ def _html(run: Recorder, reduction: str) -> str:
     try:
         import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
     except ImportError as cause:
-        raise ImportError('a page wants Jinja2; install it with: pip install "micrograd[page]"') from cause
+        raise ImportError("a page wants Jinja2; install it with: pip install jinja2") from cause
     from micrograd.draw import role_in  # noqa: PLC0415
     from micrograd.scene import pictures  # noqa: PLC0415  # and so do Graphviz and an XML parser
 

@@ -12,7 +12,7 @@ from typing import Any
 import graphviz
 
 TIME_LIMIT = 20.0  # seconds for one layout
-INSTALL = 'pip install "micrograd[dot]"'
+INSTALL = "pip install graphviz-pure"
 
 
 class RenderError(RuntimeError):

@@ -27,7 +27,7 @@ try:
     from micrograd.loops import addresses
 except ModuleNotFoundError as cause:
     raise ModuleNotFoundError(
-        'replaying a tape wants NumPy and Numba; install them with: pip install "micrograd[fast]"'
+        "replaying a tape wants NumPy and Numba; install them with: pip install numpy numba"
     ) from cause
 
 BLOCK_BYTES, LANES = 1 << 21, 128  # at most, of values and derivatives of a block of lanes: they stay in the cache
