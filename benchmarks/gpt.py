@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "demos"))
 
 from names import GPT, encode
+from scalars import CHECKED
 from task import LR
 
 from micrograd import accumulate, fit, jit, optim
@@ -32,7 +33,10 @@ def eager(task, lift=lambda loss: loss):
             optimizer.step()
 
     accumulate(loss, batch)
-    return [p.grad for p in optimizer.parameters], steps
+    gradient = [p.grad for p in optimizer.parameters]
+    if lift is jit:
+        steps(CHECKED)
+    return gradient, steps
 
 
 def tape_accumulate(task):
@@ -44,4 +48,6 @@ def tape_fit(task):
     batches, loss, optimizer = task.batches(), jit(model.loss), optim.SGD(model.parameters(), LR)
     accumulate(loss, batches[0])
     gradient = [p.grad for p in optimizer.parameters]
-    return gradient, lambda n: fit(loss, batches, optimizer, n, progress=False)
+    steps = lambda n: fit(loss, batches, optimizer, n, progress=False)
+    steps(CHECKED)
+    return gradient, steps

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from micrograd.replay import Array, Pack
 
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
-WORTHWHILE = 200  # operands: with fewer, the plain function is faster than a replay
+WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
+ONE_CALL = 300  # the same where one call is answered, maybe without a gradient
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
@@ -85,7 +86,7 @@ class Recorded:
         except TypeError:  # Values among the numbers, whose gradients are wanted as well
             return self.function(*arguments)
         track = self.track(shape, numbers)
-        if track.tape.size < WORTHWHILE or track.several:
+        if track.tape.size < ONE_CALL or track.several:
             return self.function(*arguments)
         pack, values = self.pack([sample])
         if not is_recording():
