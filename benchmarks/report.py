@@ -58,14 +58,14 @@ def bars(ax, times, title):
     ax.tick_params(axis="y", labelsize=11)
 
 
-def lines(ax, points, title, xlabel, ylabel, unit):
+def lines(ax, points, title, xlabel, ylabel, unit, legend="lower right"):
     """Points (x, y) of several engines, both axes logarithmic; names at the lines' colours in a legend."""
     for (name, pairs), color, marker in zip(points.items(), COLORS, "osD^v"):
         xs, ys = zip(*pairs)
         ax.plot(xs, [y * unit for y in ys], color=color, marker=marker, markersize=6, label=name)
     ax.set(title=title, xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.legend(fontsize=10.5)
+    ax.legend(fontsize=10.5, loc=legend)
 
 
 def picture(path, results, samples, widths, memory):
@@ -77,6 +77,6 @@ def picture(path, results, samples, widths, memory):
     ticks = [x for x, _ in next(iter(widths.values()))]
     axes[1, 1].set_xticks(ticks, ticks)
     axes[1, 1].xaxis.set_minor_formatter(NullFormatter())
-    lines(axes[1, 2], memory, "Memory of eager accumulation", "batch size", "peak, kB", 1e-3)
+    lines(axes[1, 2], memory, "Memory of eager accumulation", "batch size", "peak, kB", 1e-3, "upper left")
     figure.savefig(path, dpi=110)
     plots.plt.close(figure)

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from micrograd import Value, accumulate, jit, losses, nn, ops, vector
+from micrograd import Value, accumulate, jit, losses, nn, ops, replay, vector
 from micrograd.engine import apply
 from micrograd.higher import gradients
 from micrograd.ops import TABLE, find, primitive
@@ -130,6 +130,12 @@ def test_vector_functions_at_the_ends():
 # ---- who works -------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def pieces(monkeypatch):
+    """Pieces of work that are small, so that there are several of them."""
+    monkeypatch.setattr(replay, "CHUNK_OPERANDS", 1 << 16)
+
+
 def problem(n=5000):
     random.seed(5)
     model = nn.MLP(2, [7, 1], activation="tanh")
@@ -141,15 +147,19 @@ def problem(n=5000):
 def bits(executor):
     fast, samples, parameters = problem()
     error = accumulate(fast, samples, executor=executor)
+    (track,) = fast._tracks.values()
+    assert 3 * track.program.chunk < len(samples)
     return error, [p.grad for p in parameters]
 
 
+@pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 def test_threads_give_the_same_bits(workers):
     with ThreadPoolExecutor(workers) as pool:
         assert bits(pool) == bits(None)
 
 
+@pytest.mark.usefixtures("pieces")
 def test_processes_give_the_same_bits():
     with ProcessPoolExecutor(2) as pool:
         assert bits(pool) == bits(None)
@@ -207,6 +217,7 @@ def die(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("pieces")
 def test_a_pool_that_breaks_costs_time_not_the_result():
     with ProcessPoolExecutor(2) as pool:
         pool.submit(die, 0)
@@ -222,6 +233,7 @@ def test_a_program_pickles():
     assert again.evaluate(parameters, column) == track.program.evaluate(parameters, column)
 
 
+@pytest.mark.usefixtures("pieces")
 def test_a_dask_cluster_with_a_worker_killed():
     distributed = pytest.importorskip("distributed")
     with (
