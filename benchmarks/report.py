@@ -59,13 +59,16 @@ def bars(ax, times, title):
 
 
 def lines(ax, points, title, xlabel, ylabel, unit, legend="lower right"):
-    """Points (x, y) of several engines, both axes logarithmic; names at the lines' colours in a legend."""
+    """Points (x, y) of several engines, both axes logarithmic; names in a legend, if told where."""
     for (name, pairs), color, marker in zip(points.items(), COLORS, "osD^v"):
         xs, ys = zip(*pairs)
         ax.plot(xs, [y * unit for y in ys], color=color, marker=marker, markersize=6, label=name)
     ax.set(title=title, xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.legend(fontsize=10.5, loc=legend)
+    if legend == "lower right":  # make room
+        ax.set_ylim(bottom=ax.get_ylim()[0] / 5)
+    if legend:
+        ax.legend(fontsize=10.5, loc=legend)
 
 
 def picture(path, results, samples, widths, memory):
@@ -73,7 +76,7 @@ def picture(path, results, samples, widths, memory):
     for ax, (title, times) in zip(axes.flat, results.items()):
         bars(ax, times, title)
     lines(axes[1, 0], samples, "2-16-16-1, one step over all samples", "samples", "ms", 1e3)
-    lines(axes[1, 1], widths, "2-w-w-1, 100 samples", "width w", "ms", 1e3)
+    lines(axes[1, 1], widths, "2-w-w-1, 100 samples (lines as on the left)", "width w", "ms", 1e3, "")
     ticks = [x for x, _ in next(iter(widths.values()))]
     axes[1, 1].set_xticks(ticks, ticks)
     axes[1, 1].xaxis.set_minor_formatter(NullFormatter())
