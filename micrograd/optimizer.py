@@ -107,7 +107,11 @@ class Optimizer:
 
     def _moved(self, gradients: list[float]) -> list[list[float]]:
         """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
-        columns = [[parameter.data for parameter in self.parameters], gradients, *self.state]
+        data = [parameter.data for parameter in self.parameters]
+        for name, x in zip(self.names, data):
+            if isinstance(x, Value):
+                raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
+        columns = [data, gradients, *self.state]
         rows: list[tuple[float, ...]] = []
         try:
             rows.extend(self.rule(*row) for row in zip(*columns))

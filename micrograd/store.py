@@ -61,7 +61,7 @@ class Store:
                 map(setattr, values, repeat("_store"), repeat(self._self)),
                 map(_switch, values, repeat(Resident)),
             )
-            self.data, self.grad = np.array(data), np.array(grad)
+            self.data, self.grad = self.array(data), self.array(grad)
             self.resident = True
             return True
 

@@ -266,3 +266,12 @@ ADAM_STATE = Adam(parameters(1.0)).state_dict()
 def test_bad_arguments(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+def test_a_value_as_data_is_refused():
+    w = Value(1.0, label="w")
+    optimizer = SGD([w], lr=0.1)
+    w.data = w - 0.1
+    with pytest.raises(TypeError, match=r"w\.data is a Value; write w\.data -= lr \* w\.grad"):
+        optimizer.step()
+    assert optimizer.steps == 0
