@@ -255,10 +255,11 @@ def test_a_dask_cluster_with_a_worker_killed():
         for p in parameters:
             p.grad = 0.0
         assert (error, slopes) == (accumulate(fast, samples), [p.grad for p in parameters])
-        deadline = time.monotonic() + 30
-        while pids[0] in client.run(os.getpid).values() and time.monotonic() < deadline:
+        alive = lambda: client.run(os.getpid, on_error="ignore").values()  # while a worker is dying, it cannot be asked
+        deadline = time.monotonic() + 60
+        while pids[0] in alive() and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert pids[0] not in client.run(os.getpid).values()
+        assert pids[0] not in alive()
 
 
 def test_a_second_process_compiles_nothing():
