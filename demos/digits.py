@@ -20,14 +20,7 @@ from micrograd import data, fit, jit, losses, nn, optim
 
 
 def arguments() -> argparse.Namespace:
-    parser = options.parser(__doc__)
-    parser.add_argument(
-        "--epochs",
-        type=options.whole(),
-        default=40,
-        metavar="N",
-        help="times through the samples (default: %(default)s)",
-    )
+    parser = options.parser(__doc__, epochs=40)
     parser.add_argument(
         "--batch-size", type=options.whole(), default=32, metavar="N", help="samples a batch (default: %(default)s)"
     )

@@ -31,20 +31,13 @@ def batch_size(text: str) -> int | None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = options.parser(__doc__)
+    parser = options.parser(__doc__, epochs=80)
     parser.add_argument(
         "--batch-size", type=batch_size, default="16", metavar="N|all", help="samples a batch (default: %(default)s)"
     )
     parser.add_argument("--reduction", choices=["mean", "sum"], default="mean", help="default: %(default)s")
     parser.add_argument(
         "--lr", type=options.positive, help="learning rate (default: 0.3, divided by the batch size for a sum)"
-    )
-    parser.add_argument(
-        "--epochs",
-        type=options.whole(),
-        metavar="N",
-        default=80,
-        help="times through the samples (default: %(default)s)",
     )
     return parser.parse_args()
 

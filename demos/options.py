@@ -50,8 +50,8 @@ def folder(text: str) -> Path:
     return path
 
 
-def parser(description: str, seed: bool = True, out: bool = True) -> argparse.ArgumentParser:
-    """A parser with --seed, unless nothing is drawn by lot, and --out, unless nothing is written.
+def parser(description: str, seed: bool = True, out: bool = True, epochs: int | None = None) -> argparse.ArgumentParser:
+    """A parser with --seed, unless nothing is drawn by lot, --out, unless nothing is written, and --epochs, if given.
 
     A demo adds its own options.
     """
@@ -61,6 +61,9 @@ def parser(description: str, seed: bool = True, out: bool = True) -> argparse.Ar
         result.add_argument(
             "--seed", type=seeds, default=0, metavar="N", help="of whatever is drawn by lot (default: %(default)s)"
         )
+    if epochs is not None:
+        times = "times through the samples (default: %(default)s)"
+        result.add_argument("--epochs", type=whole(), default=epochs, metavar="N", help=times)
     if out:
         result.add_argument("--out", type=folder, default="out", metavar="DIR", help="for pictures (default: out)")
     return result

@@ -180,13 +180,5 @@ def main(seed, epochs, out):
 
 
 if __name__ == "__main__":
-    parser = options.parser(__doc__)
-    parser.add_argument(
-        "--epochs",
-        type=options.whole(),
-        default=60,
-        metavar="N",
-        help="times through the samples (default: %(default)s)",
-    )
-    chosen = parser.parse_args()
+    chosen = options.parser(__doc__, epochs=60).parse_args()
     main(chosen.seed, chosen.epochs, chosen.out)

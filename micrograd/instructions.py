@@ -32,7 +32,6 @@ class Tape:
         weights: shared scalars that are the biases and weights of layers.
         primitives: rows of the table that ``MAP`` names, with the number of operands.
         results: rows of the results.
-        labels: names of shared scalars and rows, for printing.
     """
 
     parameters: list[Value]
@@ -46,15 +45,10 @@ class Tape:
     weights: list[int] = field(default_factory=list)
     primitives: list[tuple[Primitive, int]] = field(default_factory=list)
     results: list[int] = field(default_factory=list)
-    labels: dict[str, str] = field(default_factory=dict)
 
     def emit(self, op: int, m: int, n: int, args: Iterable[int], flags: int = 0) -> None:
         self.code.append((op, len(self.args), m, n, flags))
         self.args.extend(args)
-
-    def new_row(self) -> int:
-        self.n_rows += 1
-        return self.n_rows - 1
 
     @cached_property
     def size(self) -> int:
@@ -76,7 +70,7 @@ class Tape:
         return "\n".join([head, legend, *lines, f"return {', '.join(self._row(r) for r in self.results)}"])
 
     def _row(self, r: int) -> str:
-        return "0" if r == 0 else self.labels.get(f"x{r}") or (f"x{r}" if r <= self.n_inputs else f"r{r}")
+        return "0" if r == 0 else f"x{r}" if r <= self.n_inputs else f"r{r}"
 
     def _shared(self, s: int) -> str:
         if s < len(self.parameters):

@@ -28,6 +28,8 @@ class Optimizer:
     _state: list[Any]  # of lists, or of arrays while the parameters are in arrays
 
     def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
+        if hasattr(parameters, "named_parameters"):
+            raise TypeError("an optimizer wants parameters; got a model: pass model.parameters()")
         found: list[Value] = []
         self.names: list[str] = []
         for i, item in enumerate(parameters):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from micrograd.engine import Value, no_grad
@@ -141,6 +142,8 @@ def fit(
     """
     if held_out is not None and not len(held_out):
         raise ValueError("held_out wants one sample at least; got none")
+    if not isinstance(epochs, Integral) or epochs < 0:
+        raise ValueError(f"epochs is a whole number from 0; got {epochs!r}")
     require_recording()
     history = History()
     bar = _bar(epochs, progress)

@@ -275,3 +275,8 @@ def test_a_value_as_data_is_refused():
     with pytest.raises(TypeError, match=r"w\.data is a Value; write w\.data -= lr \* w\.grad"):
         optimizer.step()
     assert optimizer.steps == 0
+
+
+def test_a_model_in_the_place_of_its_parameters_is_told():
+    with pytest.raises(TypeError, match=r"pass model\.parameters\(\)"):
+        SGD(nn.MLP(2, [1]), lr=0.1)

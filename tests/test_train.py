@@ -350,3 +350,9 @@ def test_a_sample_in_the_place_of_a_batch(line):
         accumulate(line.loss, SAMPLES[0])
     with pytest.raises(TypeError, match="fit wants batches: see DataLoader"):
         fit(line.loss, SAMPLES, line.optimizer, progress=False)
+
+
+@pytest.mark.parametrize("epochs", [-1, 2.5, "3"])
+def test_epochs_are_a_whole_number(epochs):
+    with pytest.raises(ValueError, match="epochs is a whole number from 0; got"):
+        fit(Line().loss, [SAMPLES], SGD([Value(1.0)]), epochs, progress=False)
