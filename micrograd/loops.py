@@ -79,12 +79,12 @@ def _guarded_backward(z, x, y, z_grad, x_grad, y_grad, lanes):
 
 
 _TEMPLATES: dict[int, tuple[Any, Any]] = {1: (_forward1, _backward1), 2: (_forward2, _backward2)}
-_FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
+FORWARD = types.float64(*[types.CPointer(types.float64)] * 3, types.int64)
 _BACKWARD = types.float64(*[types.CPointer(types.float64)] * 6, types.int64)
 _loops: dict[tuple[Primitive, int], tuple[Any, Any]] = {}
 
 
-def _numeric(rule: Any) -> Any:
+def numeric(rule: Any) -> Any:
     """A rule of the table for numba: primitives that it names are replaced by their own rules, math by vector_math."""
     if isinstance(rule, Primitive):
         rule = rule.forward
@@ -95,8 +95,8 @@ def _numeric(rule: Any) -> Any:
     if not isinstance(rule, FunctionType):
         return getattr(vector_math, rule.__name__) if getattr(rule, "__module__", "") == "math" else rule
     named = {name: rule.__globals__[name] for name in rule.__code__.co_names if name in rule.__globals__}
-    scope = rule.__globals__ | {name: _numeric(thing) for name, thing in named.items() if thing is not rule}
-    cells = tuple([CellType(_numeric(cell.cell_contents)) for cell in rule.__closure__ or ()])
+    scope = rule.__globals__ | {name: numeric(thing) for name, thing in named.items() if thing is not rule}
+    cells = tuple([CellType(numeric(cell.cell_contents)) for cell in rule.__closure__ or ()])
     return numba.njit(error_model="numpy")(
         FunctionType(rule.__code__, scope, rule.__name__, rule.__defaults__, cells or None)
     )
@@ -105,7 +105,7 @@ def _numeric(rule: Any) -> Any:
 @lru_cache
 def _numeric_ops() -> ModuleType:
     module = ModuleType("numeric_ops")
-    vars(module).update({name: _numeric(row) for name, row in ops.TABLE.items() if row.group is tuple and is_ours(row)})
+    vars(module).update({name: numeric(row) for name, row in ops.TABLE.items() if row.group is tuple and is_ours(row)})
     return module
 
 
@@ -115,7 +115,7 @@ def is_ours(row: Primitive) -> bool:
 
 
 def _loop(template: Any, signature: Any, row: Primitive, rule: Any) -> Any:
-    scope = {"numba": numba, "rule": _numeric(rule), "math": math, "__name__": __name__}
+    scope = {"numba": numba, "rule": numeric(rule), "math": math, "__name__": __name__}
     ours = is_ours(row)
     if not ours:
         scope |= {"loop": numba.njit(**SUM)(FunctionType(template.__code__, scope, template.__name__))}
@@ -139,6 +139,6 @@ def addresses(primitives: Sequence[tuple[Primitive, int]]) -> Any:
         if key not in _loops:
             row, arity = key
             forward, backward = _TEMPLATES[arity]
-            _loops[key] = _loop(forward, _FORWARD, row, row.forward), _loop(backward, _BACKWARD, row, row.partials)
+            _loops[key] = _loop(forward, FORWARD, row, row.forward), _loop(backward, _BACKWARD, row, row.partials)
     found = [[loop.address for loop in _loops[key]] for key in primitives]
     return np.array(found, dtype=np.int64).reshape(-1, 2)

@@ -9,6 +9,8 @@ from micrograd.engine import Value, number
 from micrograd.residence import Residence
 from micrograd.samples import LOCK
 
+NOT_SETTINGS = {"residence", "names", "lr", "steps", "_state"}
+
 Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
 
 
@@ -71,25 +73,44 @@ class Optimizer:
     def _step_on_arrays(self) -> bool:
         """False, and nothing has changed, if it does not go: the numbers, one by one, then tell what the matter is."""
         home = self.residence
-        store, data, gradient = home.store, home.data, home.grad
-        columns = [store.array(column) for column in self._state]
+        before = home.store.data
+        data, gradient, *state = self.columns()
         self.steps += 1
         done = False
         try:
             with home.quiet():
-                new, *columns = self.rule(data, gradient, *columns)
+                new, *state = self.rule(data, gradient, *state)
                 # A product with nan or an infinite number is not finite either.
                 finite = math.isfinite(gradient.dot(new)) and all(
-                    [math.isfinite(column.dot(column)) for column in columns]
+                    [math.isfinite(column.dot(column)) for column in state]
                 )
-                whole = home.within(store.data, new)
-            if finite and store.resident:  # else the rule has looked at a parameter
-                store.data, self._state, store.used, done = whole, columns, True, True  # nothing comes in between
+                done = finite and self.settle(before, new, state, self.steps)
         except (ArithmeticError, TypeError, ValueError):  # a rule of one's own that arrays do not suit
             pass
         finally:
             self.steps -= not done
         return done
+
+    def columns(self) -> list[Any]:
+        """The parameters' numbers, their gradients, and the state, while these are in arrays."""
+        home = self.residence
+        return [home.data, home.grad, *[home.store.array(column) for column in self._state]]
+
+    def settle(self, before: Any, data: Any, state: list[Any], steps: int) -> bool:
+        """Let this be what the parameters are after so many steps. False, and nothing has changed, if their store does
+        not hold the array ``before`` any more: the rule has looked at a parameter, or another thread has.
+        """
+        store = self.residence.store
+        if not store.resident or store.data is not before:
+            return False
+        whole = self.residence.within(before, data)
+        store.data, self._state, self.steps, store.used = whole, state, steps, True  # nothing comes in between
+        return True
+
+    @property
+    def settings(self) -> tuple[tuple[str, Any], ...]:
+        """What ``rule`` reads beside ``lr`` and ``steps``, by name."""
+        return tuple([(name, thing) for name, thing in vars(self).items() if name not in NOT_SETTINGS])
 
     def _step_on_numbers(self) -> None:
         gradients = [parameter.grad for parameter in self.parameters]

@@ -47,6 +47,7 @@ USES = {
     "tape": ["track", "residence"],
     "samples": ["engine"],
     "workers": ["samples", "higher"],
+    "rules": ["loops"],
     "train": ["tape", "optim", "workers", "packed"],
     "check": ["higher"],
     "formula": ["engine"],
