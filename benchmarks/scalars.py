@@ -18,7 +18,7 @@ from task import LR, UnableError, flat
 
 from micrograd import accumulate, data, fit, jit, losses, optim
 
-CHECKED = 130  # replays; in the first 2, 8, 32 and 128, a sample each is computed by the plain function as well
+CHECKED = 300  # replays; in the first 2, 8, 32 and 128, a sample each is computed by the plain function as well
 
 # ---- ours ------------------------------------------------------------------------------------------------------------
 

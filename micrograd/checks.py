@@ -67,6 +67,15 @@ class Checks:
             self.replayed = 0
             self.compare_results(samples, columns, positions, column, values)
 
+    def free(self, size: int) -> int:
+        """How many replays of ``size`` samples there are before one that something is compared at."""
+        return min((1 << self.replays.bit_length()) - 1 - self.replays, (EVERY - 1 - self.replayed) // size)
+
+    def passed(self, sizes: Sequence[int]) -> None:
+        """So many samples were replayed, one time after the other."""
+        self.replays += len(sizes)
+        self.replayed += sum(sizes)
+
     def _first(self, columns: Any) -> list[int]:
         """Columns that differ from the recorded sample, in every number if that is possible, and extremes."""
         count = min(FIRST, 1 + FIRST_OPERANDS // max(self.track.tape.size, 1))

@@ -165,7 +165,7 @@ def _fill(V, inputs, chosen, start):
     return lanes
 
 
-def _replay(code, args, weights, loops, sizes, scratch, parameters, constants, inputs, chosen, outputs, gradient):
+def _replay(code, args, weights, loops, sizes, constants, scratch, parameters, inputs, chosen, outputs, gradient):
     """Evaluate a tape for the columns ``chosen`` of ``inputs``; the sum of its first result over them.
 
     Fills ``outputs`` (results × lanes) if it has rows, and ``gradient`` (parameters), of the sum, if it has a length.
@@ -225,3 +225,37 @@ def _replay(code, args, weights, loops, sizes, scratch, parameters, constants, i
 
 
 replay = kept_on_disk(numba.njit, _replay, instructions, registers, products, vector, **OPTIONS)
+
+
+def _train(tape, rule, settings, columns, inputs, order, ends, shares, rates, steps, losses):
+    """Take a step on each batch, as long as all numbers are finite; how many were taken.
+
+    The ``tape`` is the first seven arguments of ``replay``; ``rule`` is the address of a loop, which is given the
+    ``settings``, see ``rules``. ``columns`` has a row of the parameters' numbers, one of their gradients, and one for
+    each number that the rule carries along. Batch k ends before ``order[ends[k]]``; its gradient is multiplied by
+    ``shares[k]``, its learning rate is ``rates[k]``, and the sum of its losses is put into ``losses[k]``. So many
+    ``steps`` were taken before.
+    """
+    n, start = columns.shape[1], 0
+    new, no_results = np.empty((len(columns) - 1, n)), np.empty((0, 0))
+    pointers = columns.ctypes.data, new.ctypes.data, settings.ctypes.data
+    for k in range(len(ends)):
+        losses[k] = replay(*tape, columns[0], inputs, order[start : ends[k]], no_results, columns[1])
+        if math.isnan(losses[k]):
+            return k
+        for i in range(n):
+            columns[1, i] *= shares[k]
+        settings[0], settings[1] = rates[k], steps + k + 1
+        _call(rule, pointers, n)
+        if math.isnan(_check(new)):
+            return k
+        for i in range(n):
+            columns[0, i] = new[0, i]
+        for j in range(1, len(new)):
+            for i in range(n):
+                columns[1 + j, i] = new[j, i]
+        start = ends[k]
+    return len(ends)
+
+
+train = kept_on_disk(numba.njit, _train, instructions, registers, products, vector, **OPTIONS)

@@ -1,6 +1,7 @@
 """Batches of samples that are packed for replay once, by their positions."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,26 @@ def packed(recorded: Any, batches: Iterable[Any]) -> Iterable[Any]:
 
     A data set of the user's own may make its samples anew each time, so it is asked for every batch.
     """
-    fixed = isinstance(batches, DataLoader) and isinstance(batches.samples, (list, tuple, np.ndarray))
-    return PackedLoader(recorded, batches) if fixed else batches
+    if isinstance(batches, DataLoader) and isinstance(batches.samples, (list, tuple, np.ndarray)):
+        return PackedLoader(recorded, batches)
+    return batches
 
 
 class PackedLoader:
-    def __init__(self, recorded: Any, loader: Any) -> None:
+    def __init__(self, recorded: Any, loader: DataLoader) -> None:
         self.loader = loader
+        self.batch_size = loader.batch_size
         self.pack = Pack(recorded, loader.samples)
 
+    def __len__(self) -> int:
+        return len(self.loader)
+
     def __iter__(self) -> Iterator[Packed]:
-        for order in self.loader.orders():
-            positions = self.pack.all[order.start : order.stop] if isinstance(order, range) else np.array(order)
-            yield Packed(self.pack, positions)
+        if self.loader.shuffle:
+            return (Packed(self.pack, np.array(order)) for order in self.loader.orders())
+        return iter(self._same)
+
+    @cached_property
+    def _same(self) -> list[Packed]:
+        """The batches of every epoch."""
+        return [Packed(self.pack, self.pack.all[order[0] : order[-1] + 1]) for order in self.loader.orders()]

@@ -10,6 +10,7 @@ columns of one matrix, so that a batch is a choice of columns:
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from math import isnan
 from numbers import Real
 from typing import Any, TypeGuard
@@ -152,7 +153,8 @@ class Program:
         self.constants = np.array(tape.constants, dtype=np.float64)
         most = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 8), LANES)
         self.sizes = np.array([tape.prelude, most, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
-        self.chunk = max(CHUNK_OPERANDS // max(tape.size, 1) // LANES, 1) * LANES
+        self.operands = max(tape.size, 1)
+        self.chunk = max(CHUNK_OPERANDS // self.operands // LANES, 1) * LANES
         self._loops: Any = None
         self._scratch: list[Array] = []  # kept, since the system takes longer to give memory than a replay to use it
 
@@ -175,16 +177,20 @@ class Program:
         return total, self.results(*arrays)[1][0].tolist(), gradient.tolist()
 
     def _replay(self, parameters: Any, inputs: Any, chosen: Any, outputs: Any, gradient: Any) -> float:
+        with self.arrays() as tape:
+            return replay(*tape, parameters, inputs, chosen, outputs, gradient)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def arrays(self) -> Iterator[tuple[Array, ...]]:
+        """The tape as kernels take it, with memory to work in."""
         if self._loops is None:
             self._loops = addresses(self.primitives)
         try:
             scratch = self._scratch.pop()
         except IndexError:  # at first, or while other threads replay
             scratch = np.empty(scratch_size(self.sizes, self.weights))
-        tape = self.code, self.args, self.weights, self._loops, self.sizes
-        answer = replay(*tape, scratch, parameters, self.constants, inputs, chosen, outputs, gradient)
+        yield self.code, self.args, self.weights, self._loops, self.sizes, self.constants, scratch
         self._scratch.append(scratch)
-        return answer  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_loops": None, "_scratch": []}  # addresses are of this process

@@ -8,10 +8,12 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 (4.0, -4.0)
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, repeat
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +24,7 @@ from micrograd.samples import call, loss_of, require_batch, require_recording
 from micrograd.tape import Recorded
 
 Loss = Callable[..., Value]
+Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
 
 
 def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
@@ -147,34 +150,35 @@ def fit(
     require_recording()
     history = History()
     bar = _bar(epochs, progress)
-    batches = _packed(loss, batches, optimizer)
+    steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
+    watched = metric is not None or held_out is not None or bool(callbacks)
     # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
-    alone = isinstance(loss, Recorded) and metric is None and held_out is None and not callbacks
-    with optimizer.residence.hush() if alone else nullcontext():
+    with optimizer.residence.hush() if isinstance(loss, Recorded) and not watched else nullcontext():
         try:
-            for _ in bar:
-                samples: list[Any] | None = None if metric is None else []
-                mean_loss = _epoch(loss, batches, optimizer, reduction, schedule, max_norm, executor, samples)
-                for name, number in _row(loss, mean_loss, metric, samples, held_out).items():
+            for mean_losses in steps.epochs(epochs, watched):
+                row = _evaluated(loss, metric, steps.seen, held_out)
+                history.loss += mean_losses
+                for name, number in row.items():
                     getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
-                if not getattr(bar, "disable", True):
-                    bar.set_postfix_str(history.summary())
+                if bar is not None:
+                    bar.set_postfix_str(history.summary(), refresh=False)
+                    bar.update(len(mean_losses))
                 if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                     break
         except KeyboardInterrupt:
             history.interrupted = True
         finally:
             optimizer.zero_grad()
-            if hasattr(bar, "close"):
+            if bar is not None:
                 bar.close()
     return history
 
 
-def _row(
-    loss: Loss, mean_loss: float, metric: Callable[..., Any] | None, samples: Any, held_out: Any
+def _evaluated(
+    loss: Loss, metric: Callable[..., Any] | None, samples: Sequence[Any], held_out: Sequence[Any] | None
 ) -> dict[str, float]:
-    """What an epoch adds to the lists of a History."""
-    row = {"loss": mean_loss}
+    """What an epoch on these samples adds to the lists of a History, beside its mean loss."""
+    row = {}
     if metric is not None:
         row["metric"] = evaluate(metric, samples)
     if held_out is not None:
@@ -184,55 +188,96 @@ def _row(
     return row
 
 
-def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer) -> Iterable[Any]:
-    """The batches; for a tape, those of a ``DataLoader`` over samples that are there already are packed."""
-    if not isinstance(loss, Recorded):
-        return batches
-    from micrograd.packed import packed
+class _Steps:
+    """Steps of training on batches; for a tape, those of a ``DataLoader`` over samples that are there are packed.
 
-    if not loss.parameters:  # then the tape has its parameters in the optimizer's order
-        loss.parameters.extend(optimizer.parameters)
-    return packed(loss, batches)
+    Attributes:
+        seen: the samples of the last epoch, if it ``keeps`` them.
+    """
 
+    def __init__(
+        self,
+        loss: Loss,
+        batches: Iterable[Sequence[Any]],
+        optimizer: Optimizer,
+        reduction: str,
+        schedule: Schedule | None,
+        max_norm: float | None,
+        executor: Executor | None,
+        keeps: bool,
+    ) -> None:
+        self.loss, self.optimizer = loss, optimizer
+        self.keeps, self.seen = keeps, list[Any]()
+        self.batches: Any = batches
+        self.schedule, self.max_norm, self.executor = schedule, max_norm, executor
+        self.share = partial(_share, reduction)
+        self.stretch: Any = None
+        if isinstance(loss, Recorded):
+            from micrograd.packed import packed
+            from micrograd.stretch import stretch
 
-def _epoch(
-    loss: Loss,
-    batches: Iterable[Sequence[Any]],
-    optimizer: Optimizer,
-    reduction: str,
-    schedule: Schedule | None,
-    max_norm: float | None,
-    executor: Executor | None,
-    seen: list[Any] | None,
-) -> float:
-    """Train on each batch once, and list the samples if they are wanted; the mean of their losses."""
-    total, count = 0.0, 0
-    for batch in batches:
+            if not loss.parameters:  # then the tape has its parameters in the optimizer's order
+                loss.parameters.extend(optimizer.parameters)
+            self.batches = packed(loss, batches)
+            if max_norm is None and executor is None:
+                self.stretch = stretch(self.batches, optimizer, schedule, self.share)
+
+    def epochs(self, n: int, watched: bool) -> Iterator[list[float]]:
+        """Train for n epochs; at each turn the mean loss of one, or of several if nobody watches and it goes fast."""
+        if self.stretch is None or watched:
+            for _ in range(n):
+                self.seen.clear()
+                epoch = [numbers for some in self._train(iter(self.batches)) for numbers in some]
+                if not epoch:
+                    raise ValueError("there are no batches to train on; an iterator is spent after its first epoch")
+                yield [_mean(epoch)]
+            return
+        length, taken = len(self.batches), list[Taken]()
+        for some in self._train(chain.from_iterable(repeat(self.batches, n))):
+            taken += some
+            whole = len(taken) // length * length
+            yield [_mean(taken[k : k + length]) for k in range(0, whole, length)]
+            del taken[:whole]
+
+    def _train(self, batches: Iterator[Any]) -> Iterator[list[Taken]]:
+        for batch in batches:
+            yield [self._step(batch)]
+            if self.stretch is not None:
+                taken, left = self.stretch.take(batches)
+                yield [self._note(batch, total) for batch, total in taken]
+                for other in left:
+                    yield [self._step(other)]
+
+    def _step(self, batch: Any) -> Taken:
         samples = batch if hasattr(batch, "pack") else require_batch(batch)
-        size = len(samples)
-        optimizer.zero_grad()
-        total += _add_gradients(loss, samples, _share(reduction, size), executor)
-        if max_norm is not None:
-            clip(optimizer.residence, max_norm)
-        optimizer.step()
-        if schedule is not None:
-            schedule.step()
-        count += size
-        if seen is not None:
-            seen.extend(samples)
-    if not count:
-        raise ValueError("there are no batches to train on; note that an iterator is spent after its first epoch")
-    return total / count
+        self.optimizer.zero_grad()
+        total = _add_gradients(self.loss, samples, self.share(len(samples)), self.executor)
+        if self.max_norm is not None:
+            clip(self.optimizer.residence, self.max_norm)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        return self._note(samples, total)
+
+    def _note(self, samples: Sequence[Any], total: float) -> Taken:
+        if self.keeps:
+            self.seen.extend(samples)
+        return len(samples), total
+
+
+def _mean(taken: Sequence[Taken]) -> float:
+    return sum([total for _, total in taken]) / sum([size for size, _ in taken])
 
 
 def _bar(epochs: int, progress: bool) -> Any:
+    """A progress bar; None if none is wanted, or to be had."""
     if not progress:
-        return range(epochs)
+        return None
     try:
         from tqdm.asyncio import tqdm as terminal_tqdm
         from tqdm.auto import tqdm  # that one in a terminal, another in a notebook
     except ImportError:  # an extra: import micrograd stays light
-        return range(epochs)
+        return None
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"  # fits 80 columns
     # None is silence where the output is no terminal, a file say; a notebook's output never is one.
-    return tqdm(range(epochs), bar_format=layout, disable=None if tqdm is terminal_tqdm else False)
+    return tqdm(total=epochs, bar_format=layout, disable=None if tqdm is terminal_tqdm else False)
