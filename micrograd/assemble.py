@@ -26,7 +26,7 @@ def assemble(
                 units = layers[tuple(args)]
                 wanted = any([s in active for _, weights, bias in units for s in [*weights, bias]])
                 tape.emit(op, len(units), *_packed(tape, packed, args, units), flags | WEIGHTS * wanted)
-            elif op == MAP and len(tape.code) > tape.prelude and _continues(tape, n, args):
+            elif op == MAP and len(tape.code) > tape.prelude and _continues(tape, n, args, flags):
                 _, at, m, _, _ = tape.code[-1]
                 tape.code[-1] = op, at, m + 1, n, flags
             else:
@@ -69,7 +69,7 @@ def _packed(
     return len(rows), [*rows, *[y for y, _, _ in units], place]
 
 
-def _continues(tape: Tape, n: int, args: list[int]) -> bool:
+def _continues(tape: Tape, n: int, args: list[int], flags: int) -> bool:
     """Whether a MAP does to the next rows what the instruction before does."""
-    op, at, m, before, _ = tape.code[-1]
-    return op == MAP and before == n and args == [a + m for a in tape.args[at : at + 3]]
+    op, at, m, *before = tape.code[-1]
+    return op == MAP and before == [n, flags] and args == [a + m for a in tape.args[at : at + 3]]

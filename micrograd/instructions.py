@@ -9,13 +9,15 @@ from micrograd.ops import Primitive
 
 # An instruction is (op, where its arguments begin, m, n, flags). Its arguments, which are rows if nothing else is said:
 LAYER = 0  # n inputs, m outputs, the place of its weights: every output is bias + Σ weight·input; see ``Tape.layer``
-DOT = 1  # y and 2n operands: y = Σ aᵢbᵢ, added to y if flags is 1
+DOT = 1  # y and 2n operands: y = Σ aᵢbᵢ
 MAP = 2  # z, x, y: the primitive number n, of one operand (then y is x) or two; m times, on this row and those after
 LOGSUMEXP = 3  # y, a row to work in, and n operands
 PICK = 4  # y, index and n operands
 PICK_SHARED = 5  # the same with shared operands
 
 WEIGHTS, INPUTS = 1, 2  # flags of a layer: whose gradients are wanted
+MORE = 1  # flag of a dot: Σ is added to y
+ACTIVE = 4  # flag of all others: y depends on parameters, so that its gradient is wanted
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Tape:
             )
         if op == DOT:
             terms = [_product(a, b) for a, b in zip(shown[1 : 1 + n], shown[1 + n :])]
-            return f"{shown[0]} {'+=' if flags else '='} {_sum(terms)}"
+            return f"{shown[0]} {'+=' if flags & MORE else '='} {_sum(terms)}"
         if op == LOGSUMEXP:
             return f"{shown[0]} = logsumexp({_few(shown[2:], ', ')})"
         return f"{shown[0]} = pick([{_few(shown[2:], ', ')}], {shown[1]})"

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from micrograd import instructions, products, registers, vector
 from micrograd.compiled import kept_on_disk
-from micrograd.instructions import DOT, INPUTS, LAYER, LOGSUMEXP, MAP, PICK, WEIGHTS
+from micrograd.instructions import ACTIVE, DOT, INPUTS, LAYER, LOGSUMEXP, MAP, MORE, PICK, WEIGHTS
 from micrograd.products import OPTIONS, WORD
 from micrograd.registers import eight, four, one
 from micrograd.vector import exp
@@ -70,7 +70,7 @@ def _forward(like, code, args, loops, first, last, shared, packed, V):
         if op == LAYER:
             products.layer_forward(like, args.ctypes.data + at * WORD, m, n, packed, values, row)
         elif op == DOT:
-            products.dot_forward(like, args.ctypes.data + at * WORD, n, flags, values, row)
+            products.dot_forward(like, args.ctypes.data + at * WORD, n, flags & MORE, values, row)
         elif op == MAP:
             z, x, y = values + args[at] * row, values + args[at + 1] * row, values + args[at + 2] * row
             _call(loops[n, 0], (z, x, y), m * lanes)
@@ -100,12 +100,14 @@ def _backward(like, narrow, code, args, loops, first, last, slopes, packed, pack
                 products.layer_weights(narrow, arguments, m, n, packed_slopes, values, grads, row)
             if flags & INPUTS:
                 products.layer_inputs(like, arguments, m, n, packed, grads, row)
-        elif op == DOT:
-            products.dot_backward(like, args.ctypes.data + at * WORD, n, values, grads, row)
         elif op == MAP:
             z, x, y = args[at] * row, args[at + 1] * row, args[at + 2] * row
             pointers = (values + z, values + x, values + y, grads + z, grads + x, grads + y)
-            check += _call(loops[n, 1], pointers, m * lanes)
+            check += _call(loops[n, 1], pointers, m * lanes)  # the engine, too, wants slopes by numbers of the sample
+        elif not flags & ACTIVE:
+            continue
+        elif op == DOT:
+            products.dot_backward(like, args.ctypes.data + at * WORD, n, values, grads, row)
         elif op == LOGSUMEXP:
             y = args[at]
             for x in args[at + 2 : at + 2 + n]:
@@ -220,7 +222,7 @@ def _replay(code, args, weights, loops, sizes, constants, scratch, parameters, i
         check += _backward(one(), one(), code, args, loops, begin, prelude, slopes, p, q, shared, slopes)
         for k in range(len(gradient)):
             gradient[k] = slopes[k, 0]
-            check += slopes[k, 0] * 0.0
+        check += _check(gradient)
     return result + check
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from micrograd import ops
 from micrograd.assemble import Instruction, Unit, assemble
 from micrograd.engine import Value
-from micrograd.instructions import DOT, INPUTS, LAYER, LOGSUMEXP, MAP, PICK, PICK_SHARED, Tape
+from micrograd.instructions import ACTIVE, DOT, INPUTS, LAYER, LOGSUMEXP, MAP, MORE, PICK, PICK_SHARED, Tape
 from micrograd.ops import Primitive
 
 LINEAR = {ops.add, ops.sub, ops.neg, ops.mul, ops.dot}
@@ -156,7 +156,7 @@ class _Lowering:
             operands = [self._operand(parent, rows) for parent in node.parents]
             if op is ops.logsumexp:
                 self.place[node] = y = self._new(rows, not self.active[rows].isdisjoint(operands))
-                self.code[rows].append((LOGSUMEXP, len(operands), [y, self._new(rows, False), *operands], 0))
+                self._emit(rows, LOGSUMEXP, len(operands), [y, self._new(rows, False), *operands])
             elif len(operands) > MOST_OPERANDS or op.group is not tuple:
                 raise TypeError(f"a tape replays primitives of one or two numbers; {op.name!r} has {len(operands)}")
             else:
@@ -164,8 +164,11 @@ class _Lowering:
 
     def _map(self, op: Primitive, operands: list[int], rows: bool) -> int:
         y = self._new(rows, not self.active[rows].isdisjoint(operands))
-        self.code[rows].append((MAP, self._primitive(op, len(operands)), [y, operands[0], operands[-1]], 0))
+        self._emit(rows, MAP, self._primitive(op, len(operands)), [y, operands[0], operands[-1]])
         return y
+
+    def _emit(self, rows: bool, op: int, n: int, args: list[int], flags: int = 0) -> None:
+        self.code[rows].append((op, n, args, flags | ACTIVE * (args[0] in self.active[rows])))
 
     def _new(self, rows: bool, active: bool) -> int:
         if rows:
@@ -202,7 +205,7 @@ class _Lowering:
             return b if a == one else a
         a_s, b_s = [list(column) for column in zip(*products)]
         y = self._new(False, not self.active[False].isdisjoint(a_s + b_s))
-        self.code[False].append((DOT, len(products), [y, *a_s, *b_s], 0))
+        self._emit(False, DOT, len(products), [y, *a_s, *b_s])
         return y
 
     def _affine(self, products: list[tuple[Value, Value]]) -> int:
@@ -230,7 +233,7 @@ class _Lowering:
         y = self._layer(scalars, shift) if more else self._new(True, False)
         if not self.active[True].isdisjoint(rows):
             self.active[True].add(y)
-        self.code[True].append((DOT, len(pairs), [y, *[a for a, _ in pairs], *[b for _, b in pairs]], int(more)))
+        self._emit(True, DOT, len(pairs), [y, *[a for a, _ in pairs], *[b for _, b in pairs]], MORE * more)
         return y
 
     def _residual(self, weights: dict[int, int], bias: int) -> int | None:
@@ -261,7 +264,7 @@ class _Lowering:
         in_rows = any([self.kind[v] == Kind.ROW for v in values])
         operands = [self._operand(v, in_rows) for v in values]
         y = self._new(True, not self.active[in_rows].isdisjoint(operands))
-        self.code[True].append((PICK if in_rows else PICK_SHARED, len(values), [y, self.place[index], *operands], 0))
+        self._emit(True, PICK if in_rows else PICK_SHARED, len(values), [y, self.place[index], *operands])
         return y
 
 

@@ -42,9 +42,9 @@ class Stretch:
         self.recorded, self.size = loader.pack.recorded, loader.batch_size
         self.track, self.inputs, _ = loader.pack.groups[0]
 
-    def take(self, batches: Iterator[Packed]) -> tuple[list[tuple[Packed, float]], list[Packed]]:
-        """Train on batches that follow; those that it was done on, each with the sum of its losses, and those that it
-        was not, though they were taken.
+    def take(self, batches: Iterator[Packed]) -> tuple[list[Packed], list[tuple[int, float]]]:
+        """Take some batches, and train on the first of them, or on all; for each of these, its size and the sum of its
+        losses.
         """
         optimizer, track, kind = self.optimizer, self.track, cast(Any, type(self.optimizer))
         if track.checks.replays < START:
@@ -67,7 +67,7 @@ class Stretch:
         try:
             rule, settings = compiled_rule(kind, len(columns), optimizer.settings)
         except (ArithmeticError, TypeError, ValueError):  # a setting was changed, and an ordinary step tells to what
-            return [], taken
+            return taken, []
         with track.program.arrays() as tape:
             done = train(
                 tape,
@@ -85,13 +85,13 @@ class Stretch:
         data, gradient, *state = table[:, order]
         with LOCK:
             if not (done and optimizer.settle(before, data, state, steps + done)):
-                return [], taken
+                return taken, []
             optimizer.residence.grad = gradient
             track.checks.passed(sizes[:done])
             if self.schedule is not None:
                 self.schedule.steps += done
                 optimizer.lr = rates[done]
-        return list(zip(taken, losses[:done].tolist())), taken[done:]
+        return taken, list(zip(sizes, losses[:done].tolist()))
 
     def _order(self) -> Any:
         """The places of the optimizer's parameters among the tape's, if these are the same ones, in one store."""

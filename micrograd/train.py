@@ -243,9 +243,11 @@ class _Steps:
         for batch in batches:
             yield [self._step(batch)]
             if self.stretch is not None:
-                taken, left = self.stretch.take(batches)
-                yield [self._note(batch, total) for batch, total in taken]
-                for other in left:
+                chosen, taken = self.stretch.take(batches)
+                if self.keeps:
+                    self.seen.extend(chain.from_iterable(chosen[: len(taken)]))
+                yield taken
+                for other in chosen[len(taken) :]:
                     yield [self._step(other)]
 
     def _step(self, batch: Any) -> Taken:
@@ -257,16 +259,17 @@ class _Steps:
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
-        return self._note(samples, total)
-
-    def _note(self, samples: Sequence[Any], total: float) -> Taken:
         if self.keeps:
             self.seen.extend(samples)
         return len(samples), total
 
 
 def _mean(taken: Sequence[Taken]) -> float:
-    return sum([total for _, total in taken]) / sum([size for size, _ in taken])
+    total, count = 0.0, 0
+    for size, losses in taken:
+        total += losses
+        count += size
+    return total / count
 
 
 def _bar(epochs: int, progress: bool) -> Any:
