@@ -40,6 +40,7 @@ MAKERS = {
     "PyTorch": arrays.torch_eager,
     "JAX, jit": arrays.jax_jit,
     "JAX, jit, steps queued": arrays.jax_queued,
+    "JAX, jit, steps in one loop": arrays.jax_loop,
     "autograd": arrays.hips_autograd,
 }
 OF_GPT = {

@@ -81,17 +81,25 @@ class Layout:
         return numbers
 
 
-def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) -> Any:
+def written(samples: list[Any] | tuple[Any, ...]) -> bytes | None:
+    """Samples as bytes; None if there are too many, or some that ``marshal`` does not know."""
+    try:
+        return marshal.dumps(samples, VERSION) if len(samples) <= AT_ONCE else None
+    except ValueError:
+        return None
+
+
+def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout], data: bytes | None = None) -> Any:
     """Shape and columns of samples of one shape; None if that has to be found out in another way.
 
-    ``layouts`` keeps those of samples seen before, by length in bytes.
+    ``layouts`` keeps those of samples seen before, by length in bytes; ``data`` are these samples, ``written``.
     """
     layout: Layout | None = None
     parts: list[Any] = []
     try:
         for start in range(0, len(samples), AT_ONCE):
             some = samples[start : start + AT_ONCE]
-            data = marshal.dumps(some, VERSION)
+            data = data or marshal.dumps(some, VERSION)
             rows = np.frombuffer(data, np.uint8, offset=HEAD).reshape(len(some), -1)
             length = rows.shape[1]
             layout = layout or layouts.get(length)
@@ -102,6 +110,7 @@ def columns(samples: list[Any] | tuple[Any, ...], layouts: dict[int, Layout]) ->
             if layout is None or numbers is None:
                 return None
             parts.append(numbers)
+            data = None
     except (ValueError, LookupError):  # several lengths; something else than lists, tuples, floats and small ints
         return None
     return layout and (layout.shape, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))

@@ -22,9 +22,8 @@ from micrograd.samples import call_numbered
 try:
     import numpy as np
 
+    from micrograd import layout
     from micrograd.kernels import replay, scratch_size
-    from micrograd.layout import Layout
-    from micrograd.layout import columns as plain_columns
     from micrograd.loops import addresses
 except ModuleNotFoundError as cause:
     raise ModuleNotFoundError(
@@ -92,10 +91,9 @@ def listed(samples: Sequence[Any]) -> Sequence[Any]:
     return list(samples)
 
 
-def group(samples: Sequence[Any], layouts: dict[int, Layout] | None = None) -> list[tuple[Shape, Any, Any]]:
+def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
     """Samples by shape, in order of appearance: (shape, their positions, their numbers as columns of a matrix)."""
-    whole = plain_columns(samples, {} if layouts is None else layouts) if _is_plain(samples) else None
-    whole = whole or _columns(samples)
+    whole = _columns(samples)
     if whole:
         return [(whole[0], np.arange(len(samples)), whole[1])]
     found: dict[Shape, tuple[list[int], list[list[float]]]] = {}
@@ -108,6 +106,11 @@ def group(samples: Sequence[Any], layouts: dict[int, Layout] | None = None) -> l
         (shape, np.array(positions), np.array(columns, dtype=np.float64).reshape(len(positions), -1).T.copy())
         for shape, (positions, columns) in found.items()
     ]
+
+
+def written(samples: Sequence[Any]) -> bytes | None:
+    """Samples as bytes, if it looks as if that were quickly done."""
+    return layout.written(samples) if _is_plain(samples) else None
 
 
 def _is_plain(samples: Sequence[Any]) -> TypeGuard[list[Any]]:
@@ -208,15 +211,20 @@ class Pack:
     """Samples in columns, one matrix for each shape, with the tapes to replay them.
 
     Packing costs more than a replay, so ``fit`` packs its data once and takes batches by their positions.
+
+    Args:
+        data: the samples as written by ``layout``, if they were.
     """
 
-    def __init__(self, recorded: Any, samples: Sequence[Any]) -> None:
+    def __init__(self, recorded: Any, samples: Sequence[Any], data: bytes | None = None) -> None:
         self.recorded = recorded
         self.samples = samples
         self.checked = False
         self.groups: list[Group] = []
         self.where: Any = None  # with several groups: of each sample, its group and its column there
-        for shape, positions, columns in group(samples, recorded.layouts):
+        plain = layout.columns(samples, recorded.layouts, data) if _is_plain(samples) else None
+        self.is_plain = plain is not None  # then samples that are written alike are alike
+        for shape, positions, columns in [(plain[0], np.arange(len(samples)), plain[1])] if plain else group(samples):
             track = recorded.first_track(samples, shape, columns, positions)
             self.groups.append((track, columns, positions))
         self.all = positions if len(self.groups) == 1 else np.arange(len(samples))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
 WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
+MOST_PACKS, MOST_BYTES = 64, 1 << 16  # that are kept, and that each may have
 ONE_CALL = 300  # the same where one call is answered, maybe without a gradient
 
 
@@ -72,6 +73,7 @@ class Recorded:
         self.residence = Residence(self.parameters)
         self._tracks: dict[Any, Track] = {}
         self.layouts: dict[int, Any] = {}
+        self._packs: dict[bytes, Pack] = {}  # of batches met lately, as training goes over them again and again
         self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -156,10 +158,21 @@ class Recorded:
 
     def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
         """Samples ready for replay, and the parameters' numbers."""
-        from micrograd.replay import Pack
+        from micrograd.replay import Pack, written
 
         with LOCK:
-            return Pack(self, samples), self.values()
+            data = written(samples)
+            if data is None or len(data) > MOST_BYTES:
+                return Pack(self, samples, data), self.values()
+            pack = self._packs.pop(data, None)
+            if pack is None:
+                pack = Pack(self, samples, data)
+            pack.samples = samples  # which may have been changed since
+            if pack.is_plain:
+                self._packs[data] = pack
+            if len(self._packs) > MOST_PACKS:
+                del self._packs[next(iter(self._packs))]  # which was used longest ago
+            return pack, self.values()
 
     def values(self) -> "Array":
         """The parameters' numbers."""

@@ -572,3 +572,68 @@ def test_units_added_to_rows_are_one_layer_and_one_addition():
         [[v.data for v in residual(1.0, 2.0, 3.0, 4.0, 5.0)]],
         rtol=1e-15,
     )
+
+
+# ---- batches met before ----------------------------------------------------------------------------------------------
+
+
+def line(slope, shift):
+    return lambda x, y: (slope * sum(x) + shift - y) ** 2
+
+
+def test_a_batch_that_comes_again_is_packed_once():
+    w, b, batches = Value(2.0), Value(1.0), [pairs(20, seed) for seed in range(3)]
+    fast = jit(line(w, b))
+    packs = [[fast.pack(copy.deepcopy(batch))[0] for batch in batches] for _ in range(3)]
+    assert packs[0] == packs[1] == packs[2]
+    assert len({id(pack) for pack in packs[0]}) == 3
+
+
+def test_a_batch_that_was_changed_is_another_one():
+    w, b, batch = Value(2.0), Value(1.0), [([0.1 * k, -1.0], 1) for k in range(30)]
+    fast = jit(line(w, b))
+    for change in range(5):
+        batch[change][0][1] = 10.0 * change
+        batch.append(([1.0, float(change)], -1))
+        assert accumulate(fast, batch) == pytest.approx(accumulate(line(w, b), batch), rel=1e-12)
+
+
+def test_samples_are_compared_as_they_are_now():
+    w, b = Value(2.0), Value(1.0)
+    fast = jit(line(w, b))
+    for k in range(5):  # the 2nd and the 4th replay are compared with the function
+        batch = [([0.5, 1.0 * (k % 2)], 1) for _ in range(30)]
+        accumulate(fast, batch)
+        for x, _ in batch:
+            x[:] = [9.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [lambda x: np.array(x, dtype=np.float64), lambda x: np.array(x, dtype=np.float64).view(np.int64)],
+        [lambda x: np.array(x, dtype=np.float64), lambda x: np.array([x], dtype=np.float64)],
+        [lambda x: [np.array(x)], lambda x: [np.array(x).view(np.int64)]],
+        [list, tuple],
+        [lambda x: [*x], lambda x: [1, *x[1:]]],
+        [lambda x: [*x], lambda x: [True, *x[1:]]],
+        [lambda x: [*x], lambda x: [np.float64(v) for v in x]],
+    ],
+)
+def test_batches_that_only_look_alike(kinds):
+    w, b = Value(2.0), Value(1.0)
+    function = lambda x, y: (w * (x[0] if len(x) > 1 else x[0][0]) + b - y) ** 2
+    fast = jit(function)
+    for kind in kinds * 2:
+        batch = [(kind([1.0, 0.5 * k]), 2.0) for k in range(60)]
+        assert accumulate(fast, batch) == pytest.approx(accumulate(function, batch), rel=1e-12)
+
+
+def test_few_batches_are_kept():
+    w, b = Value(2.0), Value(1.0)
+    fast = jit(line(w, b))
+    big = pairs(4000)
+    for batch in [*([pair] for pair in pairs(200)), big, big]:
+        fast.pack(batch)
+    assert 0 < len(fast._packs) <= 64
+    assert max(map(len, fast._packs)) < 1000
