@@ -19,14 +19,16 @@ class Resident(Value):
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("data", "grad"):
-            give_back(self)
-        return object.__getattribute__(self, name)
+        with LOCK:  # else another thread may come in between and take the numbers once more
+            if name in ("data", "grad"):
+                give_back(self)
+            return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("data", "grad"):
-            give_back(self)
-        object.__setattr__(self, name, value)
+        with LOCK:
+            if name in ("data", "grad"):
+                give_back(self)
+            object.__setattr__(self, name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         give_back(self)

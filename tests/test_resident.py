@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from micrograd import Value, accumulate, data, draw, evaluate, fit, jit, losses, nn, optim
+from micrograd import Value, accumulate, data, draw, evaluate, fit, jit, losses, nn, optim, resident
 from micrograd.residence import Residence
-from micrograd.resident import Resident
+from micrograd.resident import Resident, give_back
 from micrograd.store import Store
 
 SAMPLES = [([0.01 * k, math.sin(k)], (-1) ** k) for k in range(60)]
@@ -264,6 +264,24 @@ def test_ctrl_c_in_a_step_leaves_it_whole_or_undone():
         assert state in [(0, 1.0, 2.0, 0.0, 0.0), (1, 0.0, 0.0, 10.0, 20.0)]
 
     until_uninterrupted(make, check)
+
+
+@pytest.mark.parametrize("look", [lambda v: v.grad, lambda v: setattr(v, "data", 7.0)])
+def test_no_thread_comes_in_between_giving_back_and_looking(monkeypatch, look):
+    def and_take_again(value):
+        give_back(value)
+        taker.start()
+        taker.join(0.1)
+
+    *some, store = values(1.0, 2.0)
+    taker = threading.Thread(target=store.take)
+    monkeypatch.setattr(resident, "give_back", and_take_again)
+    look(some[0])
+    taker.join()
+    assert store.resident
+    monkeypatch.undo()
+    assert some[0].data in (1.0, 7.0)
+    assert numbers(some) == [(some[0].data, 10.0), (2.0, 20.0)]
 
 
 def test_threads_see_no_number_in_between():
