@@ -20,7 +20,7 @@ from typing import Any
 from micrograd.engine import Value, no_grad
 from micrograd.optim import Schedule, clip
 from micrograd.optimizer import Optimizer
-from micrograd.samples import call, loss_of, require_batch, require_recording
+from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
 from micrograd.tape import Recorded
 
 Loss = Callable[..., Value]
@@ -33,7 +33,8 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     Args:
         loss: builds the loss graph of one sample, called as ``loss(x, y)`` for a sample (x, y), as ``loss(x)`` for one
             that is not a tuple.
-        batch: the samples. One sample's graph is alive at a time.
+        batch: the samples. One sample's graph is alive at a time; meanwhile the garbage collector rests, since graphs
+            have no cycles, and looking for some in a large one takes longer than building it.
         reduction: "mean" divides error and gradient by the number of samples in this batch, "sum" does not.
         executor: shares out the work: any ``concurrent.futures.Executor``, of threads, processes or a cluster (Dask's
             ``Client.get_executor()``). The bits of the result do not depend on its number of workers, and a worker
@@ -61,12 +62,13 @@ def _add_gradients(loss: Loss, samples: Sequence[Any], share: float, executor: E
         return workers.add_gradients(loss, samples, share, executor)
     total = 0.0
     for k, sample in enumerate(samples):
-        error = loss_of(k, loss, sample)
-        if error.role == "constant":
-            raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
-        error.backward(share)
-        total += error.data
-        del error  # and its graph, before the next is built
+        with uncollected():
+            error = loss_of(k, loss, sample)
+            if error.role == "constant":
+                raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
+            error.backward(share)
+            total += error.data
+            del error  # and its graph, before the next is built
     return total
 
 

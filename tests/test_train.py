@@ -92,6 +92,25 @@ def test_one_graph_is_alive_at_a_time(line):
     assert alive == [alive[0]] * len(SAMPLES)
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was(line, enabled):
+    def loss(x, y):
+        seen.append(gc.isenabled())
+        return (line.w * x - y).log() if x > 1 else line.loss(x, y)
+
+    seen = []
+    try:
+        (gc.enable if enabled else gc.disable)()
+        accumulate(loss, SAMPLES[:1])
+        after = gc.isenabled()
+        with pytest.raises(ValueError, match="sample 1"):
+            accumulate(loss, [(0.5, 1.0), (2.0, 3.0)])
+        assert (after, gc.isenabled()) == (enabled, enabled)
+        assert seen == [False, False, False]
+    finally:
+        gc.enable()
+
+
 def test_samples_that_are_not_tuples_come_whole(line):
     seen = []
 
