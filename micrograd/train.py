@@ -152,6 +152,7 @@ def fit(
     require_recording()
     history = History()
     bar = _bar(epochs, progress)
+    batches = _packed(loss, batches, optimizer, live=bool(callbacks))
     steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
     watched = metric is not None or held_out is not None or bool(callbacks)
     # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
@@ -190,8 +191,19 @@ def _evaluated(
     return row
 
 
+def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer, live: bool) -> Iterable[Any]:
+    """The batches, packed for a tape where that goes; ``live`` ones may be changed meanwhile."""
+    if not isinstance(loss, Recorded):
+        return batches
+    from micrograd.packed import packed
+
+    if not loss.parameters:  # then the tape has its parameters in the optimizer's order
+        loss.parameters.extend(optimizer.parameters)
+    return packed(loss, batches, live)
+
+
 class _Steps:
-    """Steps of training on batches; for a tape, those of a ``DataLoader`` over samples that are there are packed.
+    """Steps of training on batches.
 
     Attributes:
         seen: the samples of the last epoch, if it ``keeps`` them.
@@ -214,15 +226,10 @@ class _Steps:
         self.schedule, self.max_norm, self.executor = schedule, max_norm, executor
         self.share = partial(_share, reduction)
         self.stretch: Any = None
-        if isinstance(loss, Recorded):
-            from micrograd.packed import packed
+        if isinstance(loss, Recorded) and max_norm is None and executor is None:
             from micrograd.stretch import stretch
 
-            if not loss.parameters:  # then the tape has its parameters in the optimizer's order
-                loss.parameters.extend(optimizer.parameters)
-            self.batches = packed(loss, batches)
-            if max_norm is None and executor is None:
-                self.stretch = stretch(self.batches, optimizer, schedule, self.share)
+            self.stretch = stretch(batches, optimizer, schedule, self.share)
 
     def epochs(self, n: int, watched: bool) -> Iterator[list[float]]:
         """Train for n epochs; at each turn the mean loss of one, or of several if nobody watches and it goes fast."""

@@ -4,6 +4,7 @@ import math
 import random
 from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +155,44 @@ def test_batches_of_more_than_one_piece(monkeypatch, stretched):
         run.loader.samples, run.loader.batch_size = SAMPLES * 3, 210
     assert one.fit().seen() == other.fit(**STEP_BY_STEP).seen()
     assert not stretched
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_a_list_of_batches(stretched, kind):
+    w = [Value(0.1 * k) for k in range(3)]
+    function = lambda x: (w[0] * x[0] + w[1] * x[1] + w[2] - x[2]) ** 2
+    rows = [[u, v, float(y)] for (u, v), y in SAMPLES]
+    batches = [kind(rows[:30]), kind(rows[30:40]), kind(rows[40:])]
+    seen = []
+    for loss in (jit(function), function):
+        for k, parameter in enumerate(w):
+            parameter.data = 0.1 * k
+        history = fit(loss, batches, optim.SGD(w, lr=0.1), 20, progress=False)
+        seen.append([*history.loss, *[parameter.data for parameter in w]])
+    assert seen[0] == pytest.approx(seen[1], rel=1e-9)
+    assert sum(stretched) > 40
+
+
+def test_a_list_of_batches_that_a_callback_changes():
+    def grow(history):
+        batches.append(SAMPLES[len(history.loss) :][:20])
+
+    lengths = []
+    for more in ({}, STEP_BY_STEP):
+        batches, run = [SAMPLES[:20]], Run()
+        fit(run.loss, batches, run.optimizer, 5, callbacks=[grow], progress=False, **more)
+        lengths.append(run.optimizer.steps)
+    assert lengths == [15, 15]
+
+
+def test_batches_that_are_no_batches():
+    run = Run()
+    for batches, message in (([SAMPLES[:3], []], "one sample"), ([], "no batches"), ([zip(*[[]])], "one sample")):
+        run.loader = batches
+        with pytest.raises(ValueError, match=message):
+            run.fit()
+    with pytest.raises(TypeError, match="a batch is a list of samples"):
+        fit(run.loss, SAMPLES, run.optimizer, progress=False)
 
 
 def test_samples_of_two_shapes_go_step_by_step(stretched):
