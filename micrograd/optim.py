@@ -238,3 +238,20 @@ def _whole(name: str, count: int) -> int:
     if not (isinstance(count, Integral) and count >= 1):
         raise ValueError(f"{name} is to be a whole number from 1; got {count!r}")
     return int(count)
+
+
+_METHODS = "rule", "step", "zero_grad", "lr"
+_OWN = {
+    kind: [getattr(kind, name, None) for name in _METHODS]
+    for kind in (SGD, RMSprop, Adam, AdamW, StepLR, CosineLR, WarmupLR)
+}
+
+
+def is_ours(part: Any) -> bool:
+    """Whether this optimizer or schedule, and the schedules that follow it, are of this file, and no method of theirs
+    was replaced: so that it is known to do arithmetic, and nothing else.
+    """
+    replaced = [name for name in _METHODS if callable(vars(part).get(name))]
+    methods = [getattr(type(part), name, None) for name in _METHODS]
+    then = getattr(part, "then", None)
+    return not replaced and methods == _OWN.get(type(part)) and (then is None or is_ours(then))

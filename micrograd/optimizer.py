@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from micrograd.engine import Value, number
 from micrograd.residence import Residence
+from micrograd.resident import in_one_go
 from micrograd.samples import LOCK
 
 NOT_SETTINGS = {"residence", "names", "lr", "steps", "_state"}
@@ -72,45 +73,53 @@ class Optimizer:
 
     def _step_on_arrays(self) -> bool:
         """False, and nothing has changed, if it does not go: the numbers, one by one, then tell what the matter is."""
-        home = self.residence
-        before = home.store.data
         data, gradient, *state = self.columns()
+        done: list[bool] = []
         self.steps += 1
-        done = False
         try:
-            with home.quiet():
+            moment = self.moment()
+            with self.residence.quiet():
                 new, *state = self.rule(data, gradient, *state)
                 # A product with nan or an infinite number is not finite either.
-                finite = math.isfinite(gradient.dot(new)) and all(
-                    [math.isfinite(column.dot(column)) for column in state]
-                )
-                done = finite and self.settle(before, new, state, self.steps)
+                if math.isfinite(gradient.dot(new)) and all([math.isfinite(column.dot(column)) for column in state]):
+                    self.settle(moment, new, state, self.steps, map(done.append, [True]))
         except (ArithmeticError, TypeError, ValueError):  # a rule of one's own that arrays do not suit
             pass
         finally:
             self.steps -= not done
-        return done
+        return bool(done)
 
     def columns(self) -> list[Any]:
         """The parameters' numbers, their gradients, and the state, while these are in arrays."""
         home = self.residence
         return [home.data, home.grad, *[home.store.array(column) for column in self._state]]
 
-    def settle(self, before: Any, data: Any, state: list[Any], steps: int) -> bool:
-        """Let this be what the parameters are after so many steps. False, and nothing has changed, if their store does
-        not hold the array ``before`` any more: the rule has looked at a parameter, or another thread has.
+    def moment(self) -> tuple[Any, ...]:
+        """What tells, later, that the parameters have been in the arrays ever since, and not been changed."""
+        return self.residence.store.data, self._state, self.steps
+
+    def settle(self, moment: tuple[Any, ...], data: Any, state: list[Any], steps: int, *also: Iterable[Any]) -> bool:
+        """Let this be what the parameters are after so many steps, and run the loops ``also``, all in one go. False,
+        and nothing has changed, if it is another moment: the rule has looked at a parameter, or another thread has.
         """
         store = self.residence.store
-        if not store.resident or store.data is not before:
+        if not store.resident or any([a is not b for a, b in zip(moment, self.moment())]):
             return False
-        whole = self.residence.within(before, data)
-        store.data, self._state, self.steps, store.used = whole, state, steps, True  # nothing comes in between
+        whole = self.residence.within(store.data, data)
+        changes = [(store, "data", whole), (store, "used", True), (self, "_state", state), (self, "steps", steps)]
+        in_one_go(map(setattr, *zip(*changes)), *also)
         return True
 
     @property
     def settings(self) -> tuple[tuple[str, Any], ...]:
-        """What ``rule`` reads beside ``lr`` and ``steps``, by name."""
-        return tuple([(name, thing) for name, thing in vars(self).items() if name not in NOT_SETTINGS])
+        """The numbers that ``rule`` reads beside ``lr`` and ``steps``, by name."""
+        return tuple(
+            [
+                (name, tuple(thing) if isinstance(thing, list) else thing)
+                for name, thing in vars(self).items()
+                if name not in NOT_SETTINGS and isinstance(thing, (Real, tuple, list))
+            ]
+        )
 
     def _step_on_numbers(self) -> None:
         gradients = [parameter.grad for parameter in self.parameters]
@@ -188,4 +197,4 @@ class Optimizer:
 def within(name: str, x: float, low: float, below: float = math.inf) -> float:
     if not (isinstance(x, Real) and low <= x < below):
         raise ValueError(f"{name} is to be at least {low}{f' and below {below}' * (below < math.inf)}; got {x!r}")
-    return x
+    return float(x)

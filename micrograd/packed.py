@@ -1,8 +1,6 @@
 """Batches of samples that are packed for replay once, by their positions."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from micrograd.data import DataLoader
 from micrograd.replay import Pack
 from micrograd.samples import require_batch
 
-KEPT = list, tuple, np.ndarray  # samples that are there already
+KEPT = {list, tuple, np.ndarray}  # where samples are, and not made anew each time
 
 
 class Packed(Sequence[Any]):
@@ -32,47 +30,61 @@ def packed(recorded: Any, batches: Iterable[Any], live: bool) -> Iterable[Any]:
     """The batches by their positions in samples that are packed once, for all epochs: those of a ``DataLoader``, and of
     a plain list unless it is ``live``, that is, somebody may change it.
 
-    A data set of the user's own may make its samples anew each time, so it is asked for every batch.
+    Others may make their samples anew each time, and are asked for every batch; so are those with a sample that cannot
+    be packed, so that the error comes at its batch.
     """
-    if isinstance(batches, DataLoader) and isinstance(batches.samples, KEPT):
-        return PackedLoader(recorded, batches.samples, batches)
-    if type(batches) is list and batches and not live and all([isinstance(batch, KEPT) for batch in batches]):
-        return PackedLoader(recorded, list(chain.from_iterable(map(require_batch, batches))), _Listed(batches))
+    try:
+        if isinstance(batches, DataLoader) and type(batches).__iter__ is DataLoader.__iter__:
+            return PackedLoader(recorded, batches) if type(batches.samples) in KEPT else batches
+        if type(batches) is list and batches and not live and KEPT.issuperset(map(type, batches)):
+            return PackedLoader(recorded, _Listed(batches))
+    except (TypeError, ValueError):
+        pass
     return batches
 
 
 class _Listed:
-    """A list of batches as the loader that would yield them."""
+    """A list of batches as a loader. A batch that is listed several times is there once."""
 
-    shuffle = False
+    shuffle = drop_last = False
 
     def __init__(self, batches: list[Any]) -> None:
-        self.sizes = list(map(len, batches))
-        self.batch_size = max(self.sizes)
+        self.samples: list[Any] = []
+        places: dict[int, range] = {}
+        for batch in batches:
+            if id(batch) not in places:
+                places[id(batch)] = range(len(self.samples), len(self.samples) + len(batch))
+                self.samples += require_batch(batch)
+        self.ranges = [places[id(batch)] for batch in batches]
+        self.batch_size = max(map(len, self.ranges))
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.ranges)
 
-    def orders(self) -> Iterator[range]:
-        for size, end in zip(self.sizes, accumulate(self.sizes)):
-            yield range(end - size, end)
+    def orders(self) -> list[range]:
+        return self.ranges
 
 
 class PackedLoader:
-    def __init__(self, recorded: Any, samples: Sequence[Any], loader: DataLoader | _Listed) -> None:
-        self.loader = loader
-        self.batch_size = loader.batch_size
-        self.pack = Pack(recorded, samples)
+    """The batches of a loader. Its samples are packed anew if their number changes, but not if one is exchanged."""
+
+    def __init__(self, recorded: Any, loader: DataLoader | _Listed) -> None:
+        self.recorded, self.loader = recorded, loader
+        self.pack = Pack(recorded, loader.samples)
+        self._same: list[Packed] = []
+        self._made: Any = None  # what they were made from
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Packed]:
-        if self.loader.shuffle:
-            return (Packed(self.pack, np.array(order)) for order in self.loader.orders())
+        loader = self.loader
+        if len(loader.samples) != len(self.pack.all):
+            self.pack = Pack(self.recorded, loader.samples)
+        if loader.shuffle:
+            return (Packed(self.pack, np.array(order)) for order in loader.orders())
+        now = self.pack, loader.batch_size, loader.drop_last
+        if now != self._made:
+            self._same = [Packed(self.pack, self.pack.all[o[0] : o[-1] + 1]) for o in loader.orders()]
+            self._made = now
         return iter(self._same)
-
-    @cached_property
-    def _same(self) -> list[Packed]:
-        """The batches of every epoch."""
-        return [Packed(self.pack, self.pack.all[order[0] : order[-1] + 1]) for order in self.loader.orders()]

@@ -7,6 +7,9 @@ all numbers of the store are then given back, and the Values are plain again. At
 are in its arrays or all are in its Values, so none is out of date.
 """
 
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from micrograd.engine import Value
@@ -45,3 +48,8 @@ def give_back(value: Value) -> None:
         store = value._store() if type(value) is Resident else None
         if store is not None:
             store.give_back()
+
+
+def in_one_go(*loops: Iterable[Any]) -> None:
+    """Run loops of C functions: as no Python code runs in them, neither Ctrl-C nor another thread comes in between."""
+    deque(chain(*loops), maxlen=0)

@@ -4,9 +4,11 @@ import gc
 import threading
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from micrograd.engine import Value, as_value, is_recording
+
+Answer = TypeVar("Answer")
 
 # Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
 LOCK = threading.RLock()
@@ -77,17 +79,18 @@ def values_of(answer: Any) -> list[Value]:
     return [at_home(as_value(item)) for item in items]
 
 
-class uncollected:  # noqa: N801  # used as contextlib's managers are; as a generator it takes four times as long
-    """Without the garbage collector, which finds no cycles in graphs and would take most of the time looking."""
+def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """``function(*arguments)`` without the process's garbage collector, which finds no cycles in graphs and would take
+    most of the time looking.
 
-    __slots__ = ("enabled",)
-
-    def __enter__(self) -> None:
-        self.enabled = gc.isenabled()
+    A context manager would not do: Ctrl-C may come just before its end is reached, and leave the collector off.
+    """
+    enabled = gc.isenabled()
+    try:
         gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        if self.enabled:
+        return function(*arguments)
+    finally:
+        if enabled:
             gc.enable()
 
 

@@ -1,28 +1,22 @@
 """A store: arrays that hold the numbers of Values, for as long as nobody looks at one of them. See ``resident``."""
 
 import weakref
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.resident import Resident
+from micrograd.resident import Resident, in_one_go
 from micrograd.samples import LOCK
 
 _data, _grad = attrgetter("data"), attrgetter("grad")
 _set, _delete = object.__setattr__, object.__delattr__
 _switch = object.__dict__["__class__"].__set__  # what an assignment to value.__class__ does
-
-
-def _run(*loops: Iterable[Any]) -> None:
-    """Run loops in one go: as no Python code runs in them, neither Ctrl-C nor another thread comes in between."""
-    deque(chain(*loops), maxlen=0)
 
 
 class Store:
@@ -47,13 +41,13 @@ class Store:
         with LOCK:
             values = self.values
             if set(map(type, values)) != {Value}:
-                _run(map(_data, values), map(_grad, values))  # other stores give them back
+                in_one_go(map(_data, values), map(_grad, values))  # other stores give them back
                 if set(map(type, values)) != {Value}:
                     return False
             data: list[float] = []
             grad: list[float] = []
             self.data, self.grad, self.used = data, grad, False
-            _run(
+            in_one_go(
                 map(data.extend, [map(_data, values)]),
                 map(grad.extend, [map(_grad, values)]),
                 map(delattr, values, repeat("data")),
@@ -72,7 +66,7 @@ class Store:
             values = self.values
             if self.is_away():
                 data, grad = np.asarray(self.data).tolist(), np.asarray(self.slopes).tolist()
-                _run(
+                in_one_go(
                     map(_switch, values, repeat(Value)),
                     map(setattr, values, repeat("data"), data),
                     map(setattr, values, repeat("grad"), grad),
@@ -83,12 +77,12 @@ class Store:
         """Let the Values have ``data`` for reading, without giving it back: that takes a tenth of the time."""
         with LOCK:
             self.resident = False  # if Ctrl-C comes in between, that is all that has happened
-            _run(map(_set, self.values, repeat("data"), self.data.tolist()))
+            in_one_go(map(_set, self.values, repeat("data"), self.data.tolist()))
             try:
                 yield
             finally:
                 if self.is_away():
-                    _run(map(_delete, self.values, repeat("data")))
+                    in_one_go(map(_delete, self.values, repeat("data")))
                     self.resident = True
 
     def is_away(self) -> bool:

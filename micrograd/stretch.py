@@ -1,31 +1,36 @@
 """Many steps of training in one compiled call, while nobody can look in between.
 
 On a small network, a step takes less time than the Python around it. So ``fit`` takes a step as anybody would, and then
-has a ``Stretch`` take those that follow, until a sample is due to be checked, a number is not finite, or a hundredth of
-a second has passed. The optimizer's rule is compiled for that, see ``rules``.
+has a ``Stretch`` take those that follow, until a sample is due to be checked, a number is not finite, or it has been
+enough work for some hundredths of a second. The optimizer's rule is compiled for that, see ``rules``.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, cast
 
 import numpy as np
 
-from micrograd import optim
 from micrograd.kernels import train
-from micrograd.optim import Schedule
+from micrograd.optim import Schedule, is_ours
 from micrograd.optimizer import Optimizer
 from micrograd.packed import Packed, PackedLoader
 from micrograd.rules import compiled_rule
 from micrograd.samples import LOCK
 
-MOST_OPERANDS = 1 << 26  # of a stretch: Ctrl-C waits for its end
 START = 256  # steps are taken before: loading the code for the others takes as long as thousands of them
-OPERANDS_OF_RULE = 20  # for each parameter, or so
+MOST_OPERANDS = 1 << 26  # of a stretch: Ctrl-C waits for its end
+OF_PARAMETER, OF_STEP = (
+    20,
+    1 << 15,
+)  # what a step costs besides, in operands of the tape: for each parameter, and at all
+
+Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
 
 
 class Stretch:
-    """Steps on the batches of a loader, with an optimizer and a schedule of the learning rate; see ``stretch``.
+    """Steps on batches that are packed, with an optimizer and a schedule of ``optim``.
 
     Args:
         share: what the gradient of a batch of so many samples is multiplied by.
@@ -38,68 +43,76 @@ class Stretch:
         schedule: Schedule | None,
         share: Callable[[int], float],
     ) -> None:
-        self.optimizer, self.schedule, self.share = optimizer, schedule, share
-        self.recorded, self.size = loader.pack.recorded, loader.batch_size
-        self.track, self.inputs, _ = loader.pack.groups[0]
+        self.loader, self.optimizer, self.schedule, self.share = loader, optimizer, schedule, share
 
-    def take(self, batches: Iterator[Packed]) -> tuple[list[Packed], list[tuple[int, float]]]:
-        """Take some batches, and train on the first of them, or on all; for each of these, its size and the sum of its
-        losses.
+    def take(self, batches: Iterator[Packed], taken: list[Taken]) -> list[Packed]:
+        """Take some batches, and train on the first of them: a line for each goes to ``taken``. Returns all; the others
+        are to be trained on step by step, which also tells what the matter was.
         """
-        optimizer, track, kind = self.optimizer, self.track, cast(Any, type(self.optimizer))
-        if track.checks.replays < START:
-            return [], []
+        optimizer, pack = self.optimizer, self.loader.pack
+        track, inputs, _ = pack.groups[0]
+        if len(pack.groups) > 1 or track.checks.replays < START:
+            return []
         with LOCK:
-            order = self._order()
-            if order is None:
-                return [], []
-            before, steps, columns = optimizer.residence.store.data, optimizer.steps, optimizer.columns()
-            operands = track.program.operands * self.size + OPERANDS_OF_RULE * len(before)
-            taken = list(islice(batches, min(MOST_OPERANDS // operands, track.checks.free(self.size))))
-            if not taken:
-                return [], []
-        table = np.empty((len(columns), len(before)))
-        table[:, order] = columns
-        orders = [batch.order for batch in taken]
+            places = self._places(track)
+            if places is None:
+                return []
+            moment, columns = optimizer.moment(), optimizer.columns()
+        operands = track.program.operands * self.loader.loader.batch_size + OF_PARAMETER * len(columns[0]) + OF_STEP
+        most = min(max(MOST_OPERANDS // operands, 1), track.checks.free(self.loader.loader.batch_size))
+        chosen = list(islice(batches, most))
+        rates = self._rates(len(chosen))
+        orders = [batch.order for batch in chosen[: len(rates) - 1]]
         sizes = list(map(len, orders))
-        shares = {size: self.share(size) for size in set(sizes)}
-        rates, losses = self._rates(len(taken)), np.empty(len(taken))
         try:
-            rule, settings = compiled_rule(kind, len(columns), optimizer.settings)
-        except (ArithmeticError, TypeError, ValueError):  # a setting was changed, and an ordinary step tells to what
-            return taken, []
+            rule, settings = compiled_rule(cast(Any, type(optimizer)), len(columns), optimizer.settings)
+        except (ArithmeticError, AttributeError, TypeError, ValueError):  # a setting was changed
+            return chosen
+        if not orders or max(sizes) > track.program.chunk or any([batch.pack is not pack for batch in chosen]):
+            return chosen
+        shares, losses = {size: self.share(size) for size in set(sizes)}, np.empty(len(orders))
+        table = np.empty((len(columns), len(columns[0])))
+        table[:, places] = columns
         with track.program.arrays() as tape:
             done = train(
                 tape,
                 rule,
                 np.array(settings),
                 table,
-                self.inputs,
+                inputs,
                 np.concatenate(orders),
                 np.cumsum(sizes),
                 np.array([shares[size] for size in sizes]),
                 np.array(rates[:-1], dtype=np.float64),
-                steps,
+                optimizer.steps,
                 losses,
             )
-        data, gradient, *state = table[:, order]
+        lines = list(zip(sizes[:done], losses.tolist()))
         with LOCK:
-            if not (done and optimizer.settle(before, data, state, steps + done)):
-                return taken, []
-            optimizer.residence.grad = gradient
-            track.checks.passed(sizes[:done])
-            if self.schedule is not None:
-                self.schedule.steps += done
-                optimizer.lr = rates[done]
-        return taken, list(zip(sizes, losses[:done].tolist()))
+            if done and self._settle(moment, table[:, places], done, rates[done], taken, lines):
+                track.checks.passed(sizes[:done])
+        return chosen
 
-    def _order(self) -> Any:
-        """The places of the optimizer's parameters among the tape's, if these are the same ones, in one store."""
-        mine, theirs = self.optimizer.residence, self.recorded.residence
+    def _settle(
+        self, moment: Any, columns: Any, done: int, rate: float, taken: list[Taken], lines: list[Taken]
+    ) -> bool:
+        """As ``Optimizer.settle``, with all else that so many steps change."""
+        optimizer, schedule = self.optimizer, self.schedule
+        data, gradient, *state = columns
+        store = optimizer.residence.store
+        changes = [(store, "grad", optimizer.residence.within(store.slopes, gradient))]
+        if schedule is not None:
+            changes += [(schedule, "steps", schedule.steps + done), (optimizer, "lr", rate)]
+        also = map(setattr, *zip(*changes)), map(taken.extend, [lines])
+        return optimizer.settle(moment, data, state, optimizer.steps + done, *also)
+
+    def _places(self, track: Any) -> Any:
+        """Those of the optimizer's parameters among the tape's, if these are the same ones, in one store."""
+        mine, theirs = self.optimizer.residence, track.owner.residence
         if not (mine.find() and theirs.find() and mine.store is theirs.store):
             return None
         n = len(mine.store.values)
-        if {len(mine.parameters), len(theirs.parameters), self.track.known} != {n}:
+        if {len(mine.parameters), len(theirs.parameters), track.known} != {n}:
             return None
         if mine.index is None and theirs.index is None:
             return slice(None)
@@ -109,33 +122,23 @@ class Stretch:
         return places if mine.index is None else places[mine.index]
 
     def _rates(self, n: int) -> list[float]:
-        """The learning rates of the next n steps, and of the one after them."""
-        schedule = self.schedule
+        """The learning rates of the next n steps, and of the one after them; fewer if the schedule has no more."""
+        schedule, rates = self.schedule, [self.optimizer.lr]
         if schedule is None:
-            return [self.optimizer.lr] * (n + 1)
-        return [self.optimizer.lr, *[schedule.lr(schedule.steps + k) for k in range(1, n + 1)]]
+            return rates * (n + 1)
+        with suppress(ArithmeticError, ValueError):  # it overflows, say, which is told when it comes to that
+            rates.extend(schedule.lr(schedule.steps + k) for k in range(1, n + 1))
+        return rates
 
 
 def stretch(
     batches: Any, optimizer: Optimizer, schedule: Schedule | None, share: Callable[[int], float]
 ) -> Stretch | None:
-    """A ``Stretch``, if samples are packed, of one shape, in batches that are one piece of work, and if optimizer and
-    schedule are those of ``optim``: what others do besides arithmetic cannot be known.
+    """A ``Stretch`` for these batches, if they are packed, and if optimizer and schedule are those of ``optim``: what
+    others do besides arithmetic cannot be known.
     """
-    parts = [optimizer]
-    part: Any = schedule
-    while part is not None:
-        parts.append(part)
-        part = getattr(part, "then", None)
-    if not isinstance(batches, PackedLoader) or len(batches.pack.groups) > 1 or not all(map(_is_ours, parts)):
+    if not isinstance(batches, PackedLoader) or not is_ours(optimizer):
         return None
-    if batches.batch_size > batches.pack.groups[0][0].program.chunk:
-        return None
-    if schedule is not None and schedule.optimizer is not optimizer:
+    if schedule is not None and not (is_ours(schedule) and schedule.optimizer is optimizer):
         return None
     return Stretch(batches, optimizer, schedule, share)
-
-
-def _is_ours(part: Any) -> bool:
-    """Whether this optimizer or schedule is of ``optim``, and no method of it was replaced."""
-    return type(part).__module__ == optim.__name__ and not any(map(callable, vars(part).values()))

@@ -22,15 +22,16 @@ class Track:
         several: whether the function returns a list.
         plain: the number that it returned, if it was no Value.
         known: how many of its owner's parameters the tape has; they come first.
-        numbers: of the sample that it was recorded on.
+        numbers, values: of the sample that it was recorded on, and of the parameters then.
     """
 
     def __init__(self, owner: Any, shape: Any, numbers: Sequence[float]) -> None:
         self.owner = owner
         self.numbers = numbers
-        with uncollected(), recording(Traced):
-            self.tape = self._record(shape)  # and the graph dies before the collector could look at it
+        with recording(Traced):
+            self.tape = uncollected(self._record, shape)  # and the graph dies before the collector could look at it
         self.known = len(self.tape.parameters)
+        self.values = [parameter.data for parameter in self.tape.parameters]
 
     def _record(self, shape: Any) -> Tape:
         from micrograd import replay

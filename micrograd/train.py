@@ -13,13 +13,14 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from numbers import Integral
 from typing import Any
 
 from micrograd.engine import Value, no_grad
-from micrograd.optim import Schedule, clip
+from micrograd.optim import Schedule, clip, is_ours
 from micrograd.optimizer import Optimizer
+from micrograd.resident import in_one_go
 from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
 from micrograd.tape import Recorded
 
@@ -62,14 +63,17 @@ def _add_gradients(loss: Loss, samples: Sequence[Any], share: float, executor: E
         return workers.add_gradients(loss, samples, share, executor)
     total = 0.0
     for k, sample in enumerate(samples):
-        with uncollected():
-            error = loss_of(k, loss, sample)
-            if error.role == "constant":
-                raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
-            error.backward(share)
-            total += error.data
-            del error  # and its graph, before the next is built
+        total += uncollected(_add_gradient, k, loss, sample, share)
     return total
+
+
+def _add_gradient(k: int, loss: Loss, sample: Any, share: float) -> float:
+    """Forward and backward pass of sample number ``k``; its loss. Its graph is gone when the next one is built."""
+    error = loss_of(k, loss, sample)
+    if error.role == "constant":
+        raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
+    error.backward(share)
+    return error.data
 
 
 def _share(reduction: str, size: int) -> float:
@@ -142,8 +146,11 @@ def fit(
         progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
         executor: as for ``accumulate``.
 
-    A loss recorded by ``jit`` keeps the parameters in arrays for as long as nobody looks at them, and packs the samples
-    of a ``DataLoader`` once. Ctrl-C ends the training and keeps what was learned.
+    A loss recorded by ``jit`` keeps the parameters in arrays for as long as nobody looks at them. The samples of a
+    ``DataLoader``, or of a list of batches, are packed once. With optimizer and schedule of ``optim``, one shape of
+    samples, no ``max_norm`` and no executor, the steps that nobody can look in between are taken in one compiled call,
+    to the same bits; see ``stretch``. Ctrl-C ends the training and keeps what was learned. After it, or an error, a
+    loader that shuffles may have drawn the orders of epochs that were not trained on.
     """
     if held_out is not None and not len(held_out):
         raise ValueError("held_out wants one sample at least; got none")
@@ -152,23 +159,26 @@ def fit(
     require_recording()
     history = History()
     bar = _bar(epochs, progress)
-    batches = _packed(loss, batches, optimizer, live=bool(callbacks))
-    steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
     watched = metric is not None or held_out is not None or bool(callbacks)
+    live = watched or not is_ours(optimizer) or not (schedule is None or is_ours(schedule))
+    batches = _packed(loss, batches, optimizer, live)
+    steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
     # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
     with optimizer.residence.hush() if isinstance(loss, Recorded) and not watched else nullcontext():
         try:
-            for mean_losses in steps.epochs(epochs, watched):
+            for _ in steps.turns(epochs, watched):
                 row = _evaluated(loss, metric, steps.seen, held_out)
-                history.loss += mean_losses
+                count = steps.report(history.loss)
                 for name, number in row.items():
                     getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
                 if bar is not None:
                     bar.set_postfix_str(history.summary(), refresh=False)
-                    bar.update(len(mean_losses))
+                    bar.update(count)
                 if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
                     break
         except KeyboardInterrupt:
+            if not watched:
+                steps.report(history.loss)
             history.interrupted = True
         finally:
             optimizer.zero_grad()
@@ -206,7 +216,9 @@ class _Steps:
     """Steps of training on batches.
 
     Attributes:
-        seen: the samples of the last epoch, if it ``keeps`` them.
+        taken: a line for each batch that was trained on, and whose epoch is not reported yet.
+        length: of an epoch, in batches, once that is known.
+        seen: the samples of the epoch, if it ``keeps`` them.
     """
 
     def __init__(
@@ -225,41 +237,57 @@ class _Steps:
         self.batches: Any = batches
         self.schedule, self.max_norm, self.executor = schedule, max_norm, executor
         self.share = partial(_share, reduction)
+        self.taken: list[Taken] = []
+        self.length = 0
         self.stretch: Any = None
         if isinstance(loss, Recorded) and max_norm is None and executor is None:
             from micrograd.stretch import stretch
 
             self.stretch = stretch(batches, optimizer, schedule, self.share)
 
-    def epochs(self, n: int, watched: bool) -> Iterator[list[float]]:
-        """Train for n epochs; at each turn the mean loss of one, or of several if nobody watches and it goes fast."""
-        if self.stretch is None or watched:
-            for _ in range(n):
-                self.seen.clear()
-                epoch = [numbers for some in self._train(iter(self.batches)) for numbers in some]
-                if not epoch:
-                    raise ValueError("there are no batches to train on; an iterator is spent after its first epoch")
-                yield [_mean(epoch)]
+    def turns(self, epochs: int, watched: bool) -> Iterator[None]:
+        """Train, with a turn after each epoch, or after several if nobody watches and it goes fast."""
+        if self.stretch is not None and not watched:
+            self.length = len(self.batches)
+            for _ in self._train(chain.from_iterable(repeat(self.batches, epochs))):
+                if len(self.taken) >= self.length:
+                    yield
             return
-        length, taken = len(self.batches), list[Taken]()
-        for some in self._train(chain.from_iterable(repeat(self.batches, n))):
-            taken += some
-            whole = len(taken) // length * length
-            yield [_mean(taken[k : k + length]) for k in range(0, whole, length)]
-            del taken[:whole]
+        for _ in range(epochs):
+            self.seen.clear()
+            self.length = 0
+            for _ in self._train(iter(self.batches)):
+                pass
+            if not self.taken:
+                raise ValueError(
+                    "there are no batches to train on; note that an iterator is spent after its first epoch"
+                )
+            self.length = len(self.taken)
+            yield
 
-    def _train(self, batches: Iterator[Any]) -> Iterator[list[Taken]]:
+    def report(self, losses: list[float]) -> int:
+        """Move the mean losses of whole epochs to a list; how many there were."""
+        count = len(self.taken) // self.length if self.length else 0
+        ends = [k * self.length for k in range(count + 1)]
+        means = [_mean(self.taken[start:end]) for start, end in pairwise(ends)]
+        in_one_go(map(losses.extend, [means]), map(self.taken.__delitem__, [slice(ends[-1])]))
+        return count
+
+    def _train(self, batches: Iterator[Any]) -> Iterator[None]:
+        """Train on each batch, with a turn after each, or after many."""
         for batch in batches:
-            yield [self._step(batch)]
+            self._step(batch)
             if self.stretch is not None:
-                chosen, taken = self.stretch.take(batches)
+                before = len(self.taken)
+                chosen = self.stretch.take(batches, self.taken)
+                trained = len(self.taken) - before
                 if self.keeps:
-                    self.seen.extend(chain.from_iterable(chosen[: len(taken)]))
-                yield taken
-                for other in chosen[len(taken) :]:
-                    yield [self._step(other)]
+                    self.seen.extend(chain.from_iterable(chosen[:trained]))
+                for other in chosen[trained:]:
+                    self._step(other)
+            yield
 
-    def _step(self, batch: Any) -> Taken:
+    def _step(self, batch: Any) -> None:
         samples = batch if hasattr(batch, "pack") else require_batch(batch)
         self.optimizer.zero_grad()
         total = _add_gradients(self.loss, samples, self.share(len(samples)), self.executor)
@@ -270,7 +298,7 @@ class _Steps:
             self.schedule.step()
         if self.keeps:
             self.seen.extend(samples)
-        return len(samples), total
+        self.taken.append((len(samples), total))
 
 
 def _mean(taken: Sequence[Taken]) -> float:
@@ -292,4 +320,5 @@ def _bar(epochs: int, progress: bool) -> Any:
         return None
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"  # fits 80 columns
     # None is silence where the output is no terminal, a file say; a notebook's output never is one.
-    return tqdm(total=epochs, bar_format=layout, disable=None if tqdm is terminal_tqdm else False)
+    bar = tqdm(total=epochs, bar_format=layout, disable=None if tqdm is terminal_tqdm else False)
+    return None if bar.disable else bar

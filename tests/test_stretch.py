@@ -1,5 +1,6 @@
 """Stretches of training: the same bits as step by step, in all that can be seen."""
 
+import itertools
 import math
 import random
 from unittest import mock
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_resident import interrupted_at
 
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, optim, replay, stretch
 from micrograd.checks import Checks
 from micrograd.kernels import train
+from micrograd.packed import packed
 
 SAMPLES = [([0.01 * k, math.sin(k)], (-1) ** k) for k in range(70)]
 STEP_BY_STEP = {"max_norm": 1e300}  # of gradients: clips nothing, but a stretch does not clip
@@ -185,6 +188,40 @@ def test_a_list_of_batches_that_a_callback_changes():
     assert lengths == [15, 15]
 
 
+def test_a_batch_that_is_listed_often_is_packed_once():
+    run = Run()
+    packs = packed(run.loss, [SAMPLES[:30]] * 200 + [SAMPLES[30:]], False)
+    assert len(packs.pack.samples) == 70
+    assert [len(batch) for batch in packs] == [30] * 200 + [40]
+    assert packed(run.loss, batches := [SAMPLES[:30]], True) is batches
+
+
+class Shifted(list):
+    def __iter__(self):
+        return (([u + 1, v], y) for (u, v), y in super().__iter__())
+
+
+class ShiftedLoader(data.DataLoader):
+    def __iter__(self):
+        return map(Shifted, super().__iter__())
+
+
+@pytest.mark.parametrize("batches", [[Shifted(SAMPLES)], ShiftedLoader(SAMPLES, 20)])
+def test_batches_that_make_their_samples_themselves(batches):
+    one, other = Run(), Run()
+    one.loader = other.loader = batches
+    other.loss = other.loss.function
+    assert one.fit().history == pytest.approx(other.fit().history, rel=1e-9)
+
+
+def test_a_wrong_sample_is_told_of_at_its_batch():
+    run = Run()
+    run.loader = [SAMPLES[:30], [*SAMPLES[:3], ("x", 1)]]
+    with pytest.raises(TypeError, match="sample 3 of the batch"):
+        run.fit()
+    assert run.optimizer.steps == 1
+
+
 def test_batches_that_are_no_batches():
     run = Run()
     for batches, message in (([SAMPLES[:3], []], "one sample"), ([], "no batches"), ([zip(*[[]])], "one sample")):
@@ -305,6 +342,85 @@ def test_a_terminal_counts_every_epoch(stretched, monkeypatch, capsys):
     assert sum(stretched) > 40
 
 
+def test_ctrl_c_at_any_time_leaves_all_of_one_count(stretched):
+    for call in itertools.count(1, 29):
+        run, histories = Run(optim.Adam, SCHEDULES[1], size=70), []
+
+        def training(run=run, histories=histories):
+            more = {"schedule": run.schedule, "progress": False}
+            histories.append(fit(run.loss, run.loader, run.optimizer, 40, **more))
+
+        if interrupted_at(call, training) and not histories[0].interrupted:
+            break
+        for history in histories:
+            assert 0 <= run.optimizer.steps - len(history.loss) <= 1
+        steps = run.schedule.steps
+        assert 0 <= run.optimizer.steps - steps <= 1
+        assert run.optimizer.lr in (run.schedule.lr(steps), run.schedule.lr(max(steps - 1, 0)))
+    assert call > 1000
+    assert sum(stretched) > 1000
+
+
+def test_a_state_that_another_thread_loads_is_not_lost(monkeypatch, stretched):
+    def loading(*arguments):
+        done = train(*arguments)
+        if run.optimizer.steps == 32 and not loaded:
+            loaded.append(True)
+            run.optimizer.load_state_dict({**run.optimizer.state_dict(), "steps": 0, "lr": 0.001})
+        return done
+
+    run, loaded = Run(optim.Adam, size=70), []
+    monkeypatch.setattr(stretch, "train", loading)
+    run.fit(100)
+    assert (run.optimizer.steps, run.optimizer.lr) == (68, 0.001)
+    assert not stretched
+
+
+def test_samples_are_added_and_batches_grow(stretched):
+    def change(run, samples):
+        def callback(history):
+            if len(history.loss) == 2:
+                samples.extend([([5.0, 0.1 * k], -1) for k in range(20)])
+            if len(history.loss) == 4:
+                run.loader.batch_size = 40
+
+        return [callback]
+
+    for shuffle in (False, True):
+        runs = [Run(shuffle=shuffle) for _ in range(3)]
+        for run, more in zip(runs, ({}, STEP_BY_STEP, {})):
+            run.loader.samples = samples = [*SAMPLES]
+            if run is runs[2]:
+                run.loss = run.loss.function
+            run.fit(callbacks=change(run, samples), **more)
+        assert runs[0].seen() == runs[1].seen()
+        assert runs[0].history == pytest.approx(runs[2].history, rel=1e-9)
+        assert runs[0].optimizer.steps == runs[2].optimizer.steps == 2 * 5 + 2 * 6 + 4 * 3
+    assert stretched
+
+
+def test_batches_that_grow_beyond_a_piece(monkeypatch, stretched):
+    monkeypatch.setattr(replay, "CHUNK_OPERANDS", 1)
+    one, other = Run(optim.Adam, size=64), Run(optim.Adam, size=64)
+    for run, more in ((one, {}), (other, STEP_BY_STEP)):
+        run.loader.samples = SAMPLES * 6
+        run.fit(callbacks=[lambda _, run=run: setattr(run.loader, "batch_size", 210)], **more)
+    assert one.seen() == other.seen()
+    assert stretched
+
+
+def test_a_schedule_that_overflows_later(stretched):
+    one, other = (Run(schedule=lambda o: optim.StepLR(o, 10, 1e10), lr=1e-300) for _ in range(2))
+    messages = []
+    for run, more in ((one, {}), (other, STEP_BY_STEP)):
+        with pytest.raises(OverflowError) as error:
+            run.fit(1000, **more)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert one.seen() == other.seen()
+    assert sum(stretched) > 200
+
+
 # ---- what a stretch does not do --------------------------------------------------------------------------------------
 
 
@@ -334,6 +450,23 @@ def test_a_step_that_was_replaced(stretched):
     run.fit()
     assert len(calls) == 40
     assert not stretched
+
+
+@pytest.mark.parametrize("name", ["step", "zero_grad"])
+def test_a_method_that_was_replaced_in_the_class(monkeypatch, stretched, name):
+    method, calls = getattr(optim.SGD, name), []
+    monkeypatch.setattr(optim.SGD, name, lambda self: (calls.append(1), method(self)))
+    Run().fit()
+    assert len(calls) in (40, 41)
+    assert not stretched
+
+
+def test_other_attributes_do_not_matter(stretched):
+    one, other = Run(optim.Adam), Run(optim.Adam)
+    for run in (one, other):
+        run.optimizer.tag, run.optimizer.model, run.optimizer.betas = [], run.model, [0.8, 0.9]
+    assert one.fit().seen() == other.fit(**STEP_BY_STEP).seen()
+    assert sum(stretched) > 20
 
 
 @pytest.mark.parametrize("wrap", [OwnSchedule, lambda o: optim.WarmupLR(o, 4, then=OwnSchedule(o))])
@@ -375,6 +508,17 @@ def test_what_a_tape_cannot_see_is_found_in_a_long_training():
         run.fit(100, callbacks=[count])
 
 
+@pytest.mark.parametrize("size", [391, 3200, 12500, 50000])
+def test_a_check_that_is_due_twice(stretched, size):
+    w = Value(1.0)
+    samples = [(0.001 * k, 1.0) for k in range(size)]
+    epochs = min(2200, 4_000_000 // size)
+    fit(
+        jit(lambda x, y: (w * x - y) ** 2), data.DataLoader(samples, None), optim.SGD([w], 1e-9), epochs, progress=False
+    )
+    assert stretched
+
+
 @mock.patch("micrograd.checks.EVERY", 500)
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60)), max_size=60))
 def test_steps_that_are_free_of_checks(batches):
@@ -392,6 +536,7 @@ def test_steps_that_are_free_of_checks(batches):
     Track.tape = type("Tape", (), {"size": 10})
     one, other = Counted(Track), Counted(Track)
     for size, n in batches:
+        assert one.free(size) >= 0
         free = min(n, one.free(size))
         one.passed([size] * free)
         before = other.compared

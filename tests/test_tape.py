@@ -637,3 +637,29 @@ def test_few_batches_are_kept():
         fast.pack(batch)
     assert 0 < len(fast._packs) <= 64
     assert max(map(len, fast._packs)) < 1000
+
+
+# ---- what a comparison has found -------------------------------------------------------------------------------------
+
+
+def reads_data(w):
+    return lambda x, y: (w * sum(x) - w.data * y) ** 2
+
+
+def test_a_tape_that_was_found_wrong_is_not_used_again():
+    w, batch = Value(2.0), pairs(30)
+    fast = jit(reads_data(w))
+    for _ in range(6):
+        with pytest.raises(ValueError, match="on the tape, but"):
+            accumulate(fast, batch)
+    with pytest.raises(ValueError, match="on the tape, but"):
+        fit(fast, data.DataLoader(batch, 10), optim.SGD([w]), 3, progress=False)
+
+
+def test_a_tape_is_compared_if_the_parameters_have_changed_since():
+    w, sample = Value(2.0), ([float(k) for k in range(40)], 1.0)
+    fast = jit(reads_data(w))
+    fast.tape(*sample)
+    w.data = 3.0
+    with pytest.raises(ValueError, match="on the tape, but"):
+        accumulate(fast, [sample])

@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_resident import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
 from micrograd.data import DataLoader
@@ -109,6 +110,15 @@ def test_the_garbage_collector_is_as_it_was(line, enabled):
         assert seen == [False, False, False]
     finally:
         gc.enable()
+
+
+def test_ctrl_c_leaves_the_garbage_collector_on(line):
+    for call in range(1, 2000):
+        done = interrupted_at(call, lambda: accumulate(line.loss, SAMPLES))
+        assert gc.isenabled()
+        if done:
+            return
+    raise AssertionError("it has no end")
 
 
 def test_samples_that_are_not_tuples_come_whole(line):
