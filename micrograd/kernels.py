@@ -229,20 +229,22 @@ def _replay(code, args, weights, loops, sizes, constants, scratch, parameters, i
 replay = kept_on_disk(numba.njit, _replay, instructions, registers, products, vector, **OPTIONS)
 
 
-def _train(tape, rule, settings, columns, inputs, order, ends, shares, rates, steps, losses):
+def _train(tape, known, rule, settings, columns, inputs, order, ends, shares, rates, steps, losses):
     """Take a step on each batch, as long as all numbers are finite; how many were taken.
 
     The ``tape`` is the first seven arguments of ``replay``; ``rule`` is the address of a loop, which is given the
     ``settings``, see ``rules``. ``columns`` has a row of the parameters' numbers, one of their gradients, and one for
-    each number that the rule carries along. Batch k ends before ``order[ends[k]]``; its gradient is multiplied by
-    ``shares[k]``, its learning rate is ``rates[k]``, and the sum of its losses is put into ``losses[k]``. So many
-    ``steps`` were taken before.
+    each number that the rule carries along; the tape has the first ``known`` parameters. Batch k ends before
+    ``order[ends[k]]``; its gradient is multiplied by ``shares[k]``, its learning rate is ``rates[k]``, and the sum of
+    its losses is put into ``losses[k]``. So many ``steps`` were taken before.
     """
     n, start = columns.shape[1], 0
     new, no_results = np.empty((len(columns) - 1, n)), np.empty((0, 0))
     pointers = columns.ctypes.data, new.ctypes.data, settings.ctypes.data
+    columns[1] = 0.0
     for k in range(len(ends)):
-        losses[k] = replay(*tape, columns[0], inputs, order[start : ends[k]], no_results, columns[1])
+        chosen, gradient = order[start : ends[k]], columns[1][:known]
+        losses[k] = replay(*tape, columns[0][:known], inputs, chosen, no_results, gradient)
         if math.isnan(losses[k]):
             return k
         for i in range(n):

@@ -76,6 +76,7 @@ class Stretch:
         with track.program.arrays() as tape:
             done = train(
                 tape,
+                track.known,
                 rule,
                 np.array(settings),
                 table,
@@ -107,19 +108,19 @@ class Stretch:
         return optimizer.settle(moment, data, state, optimizer.steps + done, *also)
 
     def _places(self, track: Any) -> Any:
-        """Those of the optimizer's parameters among the tape's, if these are the same ones, in one store."""
+        """Those of the optimizer's parameters in a table that begins with the tape's, which are to be among them, and
+        all in one store; else None.
+        """
         mine, theirs = self.optimizer.residence, track.owner.residence
         if not (mine.find() and theirs.find() and mine.store is theirs.store):
             return None
-        n = len(mine.store.values)
-        if {len(mine.parameters), len(theirs.parameters), track.known} != {n}:
-            return None
-        if mine.index is None and theirs.index is None:
-            return slice(None)
-        everyone = np.arange(n)
-        places = np.empty(n, dtype=np.int64)
-        places[everyone if theirs.index is None else theirs.index] = everyone
-        return places if mine.index is None else places[mine.index]
+        everyone = np.arange(len(mine.store.values))
+        ours, tapes = (everyone if home.index is None else everyone[home.index] for home in (mine, theirs))
+        places = np.full(len(everyone), -1)
+        places[tapes[: track.known]] = everyone[: track.known]
+        others = ours[places[ours] < 0]
+        places[others] = track.known + np.arange(len(others))
+        return places[ours] if track.known + len(others) == len(ours) else None
 
     def _rates(self, n: int) -> list[float]:
         """The learning rates of the next n steps, and of the one after them; fewer if the schedule has no more."""

@@ -55,7 +55,7 @@ def stretched(monkeypatch):
 
     def spy(*arguments):
         lengths.append(train(*arguments))
-        lengths.has_stopped |= lengths[-1] < len(arguments[6])
+        lengths.has_stopped |= lengths[-1] < len(arguments[7])
         return lengths[-1]
 
     monkeypatch.setattr(stretch, "START", 0)
@@ -128,13 +128,18 @@ def test_frozen_parameters_stay():
     assert [p.data for p in one.parameters[-4:]] == [p.data for p in Run().parameters[-4:]]
 
 
-def test_parameters_that_the_loss_does_not_use(stretched):
+@pytest.mark.parametrize("before", [0, 5])
+def test_parameters_that_the_loss_does_not_use(stretched, before):
     one, other = Run(), Run()
     for run in (one, other):
-        run.parameters = [Value(7.0), *run.parameters]
-        run.optimizer = optim.SGD(run.parameters, lr=0.05)
-    seen = one.fit().seen()
-    assert seen == other.fit(**STEP_BY_STEP).seen()
+        for _ in range(before):
+            accumulate(run.loss, SAMPLES)  # then the tape has those alone that it uses, in its own order
+        run.others = [Value(7.0), Value(8.0)]
+        mixed = [run.others[0], *run.parameters[::-1], run.others[1]]
+        run.optimizer = optim.SGD(mixed, lr=0.05, weight_decay=0.1)
+    assert one.fit().seen() == other.fit(**STEP_BY_STEP).seen()
+    shrunk = (1 - 0.05 * 0.1) ** 40
+    assert [v.data for v in one.others] == [v.data for v in other.others] == pytest.approx([7 * shrunk, 8 * shrunk])
     assert sum(stretched) > 20
 
 
