@@ -16,6 +16,7 @@ from micrograd.kernels import train
 from micrograd.optim import Schedule, is_ours
 from micrograd.optimizer import Optimizer
 from micrograd.packed import Packed, PackedLoader
+from micrograd.replay import Group
 from micrograd.rules import compiled_rule
 from micrograd.samples import LOCK
 
@@ -50,7 +51,7 @@ class Stretch:
         are to be trained on step by step, which also tells what the matter was.
         """
         optimizer, pack = self.optimizer, self.loader.pack
-        track, inputs, _ = pack.groups[0]
+        track = pack.groups[0][0]
         if len(pack.groups) > 1 or track.checks.replays < START:
             return []
         with LOCK:
@@ -58,47 +59,55 @@ class Stretch:
             if places is None:
                 return []
             moment, columns = optimizer.moment(), optimizer.columns()
-        operands = track.program.operands * self.loader.loader.batch_size + OF_PARAMETER * len(columns[0]) + OF_STEP
-        most = min(max(MOST_OPERANDS // operands, 1), track.checks.free(self.loader.loader.batch_size))
-        chosen = list(islice(batches, most))
+        size = self.loader.loader.batch_size
+        operands = track.program.operands * size + OF_PARAMETER * len(places) + OF_STEP
+        chosen = list(islice(batches, min(max(MOST_OPERANDS // operands, 1), track.checks.free(size))))
         rates = self._rates(len(chosen))
-        orders = [batch.order for batch in chosen[: len(rates) - 1]]
-        sizes = list(map(len, orders))
+        orders = [batch.order for batch in chosen[: len(rates) - 1] if batch.pack is pack]
+        if not orders or max(map(len, orders)) > track.program.chunk:
+            return chosen
         try:
             rule, settings = compiled_rule(cast(Any, type(optimizer)), len(columns), optimizer.settings)
         except (ArithmeticError, AttributeError, TypeError, ValueError):  # a setting was changed
             return chosen
-        if not orders or max(sizes) > track.program.chunk or any([batch.pack is not pack for batch in chosen]):
-            return chosen
-        shares, losses = {size: self.share(size) for size in set(sizes)}, np.empty(len(orders))
-        table = np.empty((len(columns), len(columns[0])))
+        table = np.empty((len(columns), len(places)))
         table[:, places] = columns
+        losses = self._train(pack.groups[0], orders, table, rule, np.array(settings), rates)
+        lines = list(zip(map(len, orders), losses))
+        with LOCK:
+            if lines and self._settle(moment, table[:, places], rates[len(lines)], taken, lines):
+                track.checks.passed([size for size, _ in lines])
+        return chosen
+
+    def _train(
+        self, group: Group, orders: list[Any], table: Any, rule: int, settings: Any, rates: list[float]
+    ) -> list[float]:
+        """Change the columns of the ``table`` by a step for each of the ``orders``; the sum of losses of each step that
+        was taken.
+        """
+        track, inputs, _ = group
+        sizes = list(map(len, orders))
+        shares, losses = {size: self.share(size) for size in set(sizes)}, np.empty(len(orders))
         with track.program.arrays() as tape:
             done = train(
                 tape,
                 track.known,
                 rule,
-                np.array(settings),
+                settings,
                 table,
                 inputs,
                 np.concatenate(orders),
                 np.cumsum(sizes),
                 np.array([shares[size] for size in sizes]),
-                np.array(rates[:-1], dtype=np.float64),
-                optimizer.steps,
+                np.array(rates[: len(orders)], dtype=np.float64),
+                self.optimizer.steps,
                 losses,
             )
-        lines = list(zip(sizes[:done], losses.tolist()))
-        with LOCK:
-            if done and self._settle(moment, table[:, places], done, rates[done], taken, lines):
-                track.checks.passed(sizes[:done])
-        return chosen
+        return losses[:done].tolist()  # type: ignore[no-any-return]
 
-    def _settle(
-        self, moment: Any, columns: Any, done: int, rate: float, taken: list[Taken], lines: list[Taken]
-    ) -> bool:
-        """As ``Optimizer.settle``, with all else that so many steps change."""
-        optimizer, schedule = self.optimizer, self.schedule
+    def _settle(self, moment: Any, columns: Any, rate: float, taken: list[Taken], lines: list[Taken]) -> bool:
+        """As ``Optimizer.settle``, with all else that as many steps change as there are lines."""
+        optimizer, schedule, done = self.optimizer, self.schedule, len(lines)
         data, gradient, *state = columns
         store = optimizer.residence.store
         changes = [(store, "grad", optimizer.residence.within(store.slopes, gradient))]
