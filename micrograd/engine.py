@@ -58,11 +58,12 @@ MADE = {role: _leaf(role) for role in LEAVES}
 @contextmanager
 def recording(kind: "type[Value] | None") -> Iterator[None]:
     """Record operations as nodes of that class, or not at all, in this thread or task."""
-    token = _recording.set(kind)
+    before = _recording.get()
     try:
+        _recording.set(kind)  # in here: Ctrl-C may come right after it
         yield
     finally:
-        _recording.reset(token)
+        _recording.set(before)
 
 
 def no_grad() -> AbstractContextManager[None]:

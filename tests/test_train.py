@@ -11,6 +11,7 @@ from test_resident import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
 from micrograd.data import DataLoader
+from micrograd.engine import is_recording
 from micrograd.optim import SGD, StepLR
 
 SAMPLES = [(1.0, 3.0), (2.0, 2.0), (-1.0, 0.5), (0.5, 1.0), (1.5, -2.0)]
@@ -116,6 +117,15 @@ def test_ctrl_c_leaves_the_garbage_collector_on(line):
     for call in range(1, 2000):
         done = interrupted_at(call, lambda: accumulate(line.loss, SAMPLES))
         assert gc.isenabled()
+        if done:
+            return
+    raise AssertionError("it has no end")
+
+
+def test_ctrl_c_leaves_recording_on(line):
+    for call in range(1, 2000):
+        done = interrupted_at(call, lambda: evaluate(line.loss, SAMPLES))
+        assert is_recording()
         if done:
             return
     raise AssertionError("it has no end")
