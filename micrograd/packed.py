@@ -66,7 +66,9 @@ class _Listed:
 
 
 class PackedLoader:
-    """The batches of a loader. Its samples are packed anew if their number changes, but not if one is exchanged."""
+    """The batches of a loader, each as a ``Packed``. Its samples are packed anew where an epoch begins and their number
+    has changed, but not where one was exchanged for another.
+    """
 
     def __init__(self, recorded: Any, loader: DataLoader | _Listed) -> None:
         self.recorded, self.loader = recorded, loader

@@ -214,6 +214,10 @@ class Pack:
 
     Args:
         data: the samples as written by ``layout``, if they were.
+
+    Attributes:
+        samples: these, or others that are written alike.
+        is_plain: whether samples that are written alike are alike: lists, tuples, floats and ints, nothing else.
     """
 
     def __init__(self, recorded: Any, samples: Sequence[Any], data: bytes | None = None) -> None:
@@ -223,7 +227,7 @@ class Pack:
         self.groups: list[Group] = []
         self.where: Any = None  # with several groups: of each sample, its group and its column there
         plain = layout.columns(samples, recorded.layouts, data) if _is_plain(samples) else None
-        self.is_plain = plain is not None  # then samples that are written alike are alike
+        self.is_plain = plain is not None
         for shape, positions, columns in [(plain[0], np.arange(len(samples)), plain[1])] if plain else group(samples):
             track = recorded.first_track(samples, shape, columns, positions)
             self.groups.append((track, columns, positions))

@@ -4,7 +4,7 @@ The rule is called once on Values; the graph that they record is written as Pyth
 
 >>> from micrograd.optim import SGD
 >>> optimizer = SGD([Value(1.0)], lr=0.1, momentum=0.9)
->>> print(_written(*_recorded(SGD, 3, optimizer.settings)[1:])[0])
+>>> print(_written(*_recorded(SGD, 3, optimizer.settings))[0])
 def rule(columns, new, settings, n):
     C, N = numba.carray(columns, (3, n)), numba.carray(new, (2, n))
     s0, s1, s2, s3, s4 = numba.carray(settings, 5)
@@ -19,6 +19,7 @@ def rule(columns, new, settings, n):
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from numbers import Real
@@ -45,20 +46,22 @@ def compiled_rule(kind: Any, columns: int, settings: Settings) -> tuple[int, Seq
     new; and of numbers, the learning rate, the number of the step, and those of the settings. At last it takes how many
     parameters there are.
     """
-    numbers, results, names = _recorded(kind, columns, settings)
-    source, scope = _written(results, names)
+    numbers, leaves, results = _recorded(kind, columns, settings)
+    source, scope = _written(numbers, leaves, results)
     if source not in _loops:
         exec(compile(source, __file__, "exec"), scope)  # numba keeps code on disk only if it has a file
         rule = scope["rule"]
         rule.__name__ += "_" + hashlib.sha1(source.encode()).hexdigest()[:12]
         compiler = partial(numba.cfunc, FORWARD)
         _loops[source] = kept_on_disk(compiler, rule, ops, vector, error_model="numpy")
-    return _loops[source].address, numbers
+    return _loops[source].address, tuple([number.data for number in numbers])
 
 
-def _recorded(kind: Any, columns: int, settings: Settings) -> tuple[Sequence[float], Sequence[Value], dict[Value, str]]:
-    """The numbers among the settings, the results of the rule, and what it is computed from, by names."""
-    numbers = [Value(0.1), Value(1.0)]  # learning rate and step
+def _recorded(kind: Any, columns: int, settings: Settings) -> tuple[list[Value], list[Value], Sequence[Value]]:
+    """The numbers among the settings, after learning rate and step; a number of each column; and what the rule makes of
+    them.
+    """
+    numbers = [Value(0.1), Value(1.0)]
 
     def symbols(setting: Any) -> Any:
         if isinstance(setting, tuple):
@@ -72,15 +75,15 @@ def _recorded(kind: Any, columns: int, settings: Settings) -> tuple[Sequence[flo
     vars(optimizer).update({name: symbols(setting) for name, setting in settings}, lr=numbers[0], steps=numbers[1])
     leaves = [Value(1.0) for _ in range(columns)]
     with recording(Value):
-        results = optimizer.rule(*leaves)
-    names = {v: f"s{k}" for k, v in enumerate(numbers)} | {v: f"c{k}" for k, v in enumerate(leaves)}
-    return tuple([v.data for v in numbers]), results, names
+        return numbers, leaves, optimizer.rule(*leaves)
 
 
-def _written(results: Sequence[Value], names: dict[Value, str]) -> tuple[str, dict[str, Any]]:
+def _written(
+    settings: Sequence[Value], columns: Sequence[Value], results: Sequence[Value]
+) -> tuple[str, dict[str, Any]]:
     """The source of the loop, and what it uses."""
-    settings, columns = ([name for name in names.values() if name[0] == letter] for letter in "sc")
-    varying = {v for v, name in names.items() if name in columns}
+    names = {v: f"s{k}" for k, v in enumerate(settings)} | {v: f"c{k}" for k, v in enumerate(columns)}
+    varying = set(columns)
     before, within = list[str](), list[str]()  # the loop
     functions: dict[Primitive, str] = {}
     nodes = dict.fromkeys([node for result in results for node in topological_order(result)])
@@ -95,17 +98,16 @@ def _written(results: Sequence[Value], names: dict[Value, str]) -> tuple[str, di
         else:
             varying.add(node)
             within.append(line)
-    new = [names[result] for result in results]
     lines = [
         "def rule(columns, new, settings, n):",
-        f"    C, N = numba.carray(columns, ({len(columns)}, n)), numba.carray(new, ({len(new)}, n))",
-        f"    {', '.join(settings)} = numba.carray(settings, {len(settings)})",
+        f"    C, N = numba.carray(columns, ({len(columns)}, n)), numba.carray(new, ({len(results)}, n))",
+        f"    {', '.join(names[v] for v in settings)} = numba.carray(settings, {len(settings)})",
         *[f"    {line}" for line in before],
         "    for i in range(n):",
-        f"        {', '.join(columns)} = {', '.join(f'C[{k}, i]' for k in range(len(columns)))}",
+        f"        {', '.join(names[v] for v in columns)} = {', '.join(f'C[{k}, i]' for k in range(len(columns)))}",
         *[f"        {line}" for line in within],
-        f"        {', '.join(f'N[{k}, i]' for k in range(len(new)))} = {', '.join(new)}",
+        f"        {', '.join(f'N[{k}, i]' for k in range(len(results)))} = {', '.join(names[v] for v in results)}",
         "    return 0.0",
     ]
     scope = {name: numeric(row) for row, name in functions.items()}
-    return "\n".join(lines), scope | {"numba": numba, "__name__": __name__}
+    return "\n".join(lines), scope | {"numba": numba, "inf": math.inf, "nan": math.nan, "__name__": __name__}
