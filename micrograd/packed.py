@@ -76,6 +76,10 @@ class PackedLoader:
         self._same: list[Packed] = []
         self._made: Any = None  # what they were made from
 
+    @property
+    def batch_size(self) -> int:
+        return self.loader.batch_size
+
     def __len__(self) -> int:
         return len(self.loader)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from micrograd.engine import Value, as_value, is_recording
 
+Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
 Answer = TypeVar("Answer")
 
 # Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.

@@ -7,7 +7,7 @@ enough work for some hundredths of a second. The optimizer's rule is compiled fo
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, cast
 
 import numpy as np
@@ -18,16 +18,12 @@ from micrograd.optimizer import Optimizer
 from micrograd.packed import Packed, PackedLoader
 from micrograd.replay import Group
 from micrograd.rules import compiled_rule
-from micrograd.samples import LOCK
+from micrograd.samples import LOCK, Taken
 
 START = 256  # steps are taken before: loading the code for the others takes as long as thousands of them
 MOST_OPERANDS = 1 << 26  # of a stretch: Ctrl-C waits for its end
-OF_PARAMETER, OF_STEP = (
-    20,
-    1 << 15,
-)  # what a step costs besides, in operands of the tape: for each parameter, and at all
-
-Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
+# What a step costs besides, in operands of the tape: for each parameter, and at all.
+OF_PARAMETER, OF_STEP = 20, 1 << 15
 
 
 class Stretch:
@@ -59,11 +55,12 @@ class Stretch:
             if places is None:
                 return []
             moment, columns = optimizer.moment(), optimizer.columns()
-        size = self.loader.loader.batch_size
+        size = self.loader.batch_size
         operands = track.program.operands * size + OF_PARAMETER * len(places) + OF_STEP
         chosen = list(islice(batches, min(max(MOST_OPERANDS // operands, 1), track.checks.free(size))))
         rates = self._rates(len(chosen))
-        orders = [batch.order for batch in chosen[: len(rates) - 1] if batch.pack is pack]
+        mine = takewhile(lambda batch: batch.pack is pack, chosen)  # an epoch begins on samples that were packed anew
+        orders = [batch.order for batch in islice(mine, len(rates) - 1)]
         if not orders or max(map(len, orders)) > track.program.chunk:
             return chosen
         try:

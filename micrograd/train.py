@@ -21,11 +21,10 @@ from micrograd.engine import Value, no_grad
 from micrograd.optim import Schedule, clip, is_ours
 from micrograd.optimizer import Optimizer
 from micrograd.resident import in_one_go
-from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
+from micrograd.samples import Taken, call, loss_of, require_batch, require_recording, uncollected
 from micrograd.tape import Recorded
 
 Loss = Callable[..., Value]
-Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
 
 
 def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
@@ -158,11 +157,11 @@ def fit(
         raise ValueError(f"epochs is a whole number from 0; got {epochs!r}")
     require_recording()
     history = History()
-    bar = _bar(epochs, progress)
     watched = metric is not None or held_out is not None or bool(callbacks)
     live = watched or not is_ours(optimizer) or not (schedule is None or is_ours(schedule))
     batches = _packed(loss, batches, optimizer, live)
     steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
+    bar = _bar(epochs, progress)
     # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
     with optimizer.residence.hush() if isinstance(loss, Recorded) and not watched else nullcontext():
         try:
