@@ -175,7 +175,7 @@ class Checks:
                     f"{sample}: the {what} is {got!r} on the tape, but {wanted!r} by the function "
                     f"{getattr(self.track.owner.function, '__name__', '')}. It does what a tape cannot record: it "
                     "reads .data, draws random numbers, or uses parameters that were exchanged since it was recorded; "
-                    "or somebody changed a sample that fit has packed"
+                    "or somebody changed a sample that fit has packed. For parameters that were exchanged, jit it anew"
                 )
                 self._require_success()
 

@@ -103,7 +103,8 @@ def _backward(like, narrow, code, args, loops, first, last, slopes, packed, pack
         elif op == MAP:
             z, x, y = args[at] * row, args[at + 1] * row, args[at + 2] * row
             pointers = (values + z, values + x, values + y, grads + z, grads + x, grads + y)
-            check += _call(loops[n, 1], pointers, m * lanes)  # the engine, too, wants slopes by numbers of the sample
+            # ACTIVE or not: the engine too raises where a slope by a number of the sample is undefined.
+            check += _call(loops[n, 1], pointers, m * lanes)
         elif not flags & ACTIVE:
             continue
         elif op == DOT:

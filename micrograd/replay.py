@@ -156,8 +156,7 @@ class Program:
         self.constants = np.array(tape.constants, dtype=np.float64)
         most = min(max(BLOCK_BYTES // (16 * tape.n_rows) // 8 * 8, 8), LANES)
         self.sizes = np.array([tape.prelude, most, tape.n_rows, tape.n_shared, *tape.results], dtype=np.int64)
-        self.operands = max(tape.size, 1)
-        self.chunk = max(CHUNK_OPERANDS // self.operands // LANES, 1) * LANES
+        self.chunk = max(CHUNK_OPERANDS // max(tape.size, 1) // LANES, 1) * LANES
         self._loops: Any = None
         self._scratch: list[Array] = []  # kept, since the system takes longer to give memory than a replay to use it
 

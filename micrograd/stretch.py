@@ -56,7 +56,7 @@ class Stretch:
                 return []
             moment, columns = optimizer.moment(), optimizer.columns()
         size = self.loader.batch_size
-        operands = track.program.operands * size + OF_PARAMETER * len(places) + OF_STEP
+        operands = track.tape.size * size + OF_PARAMETER * len(places) + OF_STEP
         chosen = list(islice(batches, min(max(MOST_OPERANDS // operands, 1), track.checks.free(size))))
         rates = self._rates(len(chosen))
         mine = takewhile(lambda batch: batch.pack is pack, chosen)  # an epoch begins on samples that were packed anew

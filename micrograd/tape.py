@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
 WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
-MOST_PACKS, MOST_BYTES = 64, 1 << 16  # that are kept, and that each may have
 ONE_CALL = 300  # the same where one call is answered, maybe without a gradient
+MOST_PACKS, MOST_BYTES = 64, 1 << 16  # batches that are kept packed, and how large one may be, written as bytes
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import gc
-import inspect
 import math
 import pickle
 import random
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, data, draw, evaluate, fit, jit, losses, nn, optim, resident
 from micrograd.residence import Residence
@@ -186,30 +186,6 @@ def test_shown_numbers_are_read_where_they_are():
     with store.shown():
         assert u.grad == 10.0
     assert (v.data, type(v)) == (5.0, Value)
-
-
-def interrupted_at(call, function):
-    """Call it, with KeyboardInterrupt at that place within where Python looks for it, if it has so many of them: where
-    a function begins, and after each call. Whether it ran to its end.
-    """
-    count = 0
-
-    def profile(frame, event, _):
-        nonlocal count
-        begins = event == "call" and not frame.f_code.co_flags & inspect.CO_GENERATOR
-        if (begins or event == "c_return") and frame.f_globals.get("__name__", "").startswith("micrograd."):
-            count += 1
-            if count == call:
-                raise KeyboardInterrupt
-
-    try:
-        sys.setprofile(profile)
-        function()
-    except KeyboardInterrupt:
-        return False
-    finally:
-        sys.setprofile(None)
-    return True
 
 
 def until_uninterrupted(make, check):

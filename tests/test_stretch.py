@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_resident import interrupted_at
+from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, optim, replay, stretch
 from micrograd.checks import Checks

@@ -7,7 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_resident import interrupted_at
+from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
 from micrograd.data import DataLoader
