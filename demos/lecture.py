@@ -16,7 +16,7 @@ import random
 import options
 
 from micrograd import draw, losses, nn
-from micrograd.formula import symbol
+from micrograd.pictures.formula import symbol
 
 SIZES = [2, 2, 2, 1]
 BATCH = [([0.8, -0.4], 1.0), ([-0.3, 0.9], -1.0), ([0.5, 0.6], 0.5)]

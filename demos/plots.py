@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from micrograd import no_grad
-from micrograd.palette import DATA, GRADIENT
+from micrograd.pictures.palette import DATA, GRADIENT
 
 INK = "#222222"
 

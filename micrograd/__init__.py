@@ -7,13 +7,13 @@ are added into shared parameter nodes before an optimizer step. To read: ``ops``
 
 from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
-from micrograd.draw import draw
 from micrograd.engine import Value, dot, logsumexp, no_grad, pick
-from micrograd.explain import explain
 from micrograd.higher import gradients
 from micrograd.ops import primitive
-from micrograd.page import step_through
-from micrograd.tape import jit
+from micrograd.page.page import step_through
+from micrograd.pictures.draw import draw
+from micrograd.pictures.explain import explain
+from micrograd.tape.recorded import jit
 from micrograd.train import accumulate, evaluate, fit
 
 __version__ = "1.0.0"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.engine import Value, dot, number, pick
-from micrograd.residence import zero_grad
+from micrograd.tape.residence import zero_grad
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {

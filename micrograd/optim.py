@@ -18,8 +18,8 @@ from typing import Any
 
 from micrograd.engine import Value
 from micrograd.optimizer import Optimizer, Parameters, within
-from micrograd.residence import Residence
 from micrograd.samples import LOCK
+from micrograd.tape.residence import Residence
 
 
 class SGD(Optimizer):

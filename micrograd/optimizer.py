@@ -6,9 +6,9 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from micrograd.engine import Value, number
-from micrograd.residence import Residence
-from micrograd.resident import in_one_go
 from micrograd.samples import LOCK
+from micrograd.tape.residence import Residence
+from micrograd.tape.resident import in_one_go
 
 NOT_SETTINGS = {"residence", "names", "lr", "steps", "_state"}
 

@@ -20,9 +20,9 @@ from typing import Any
 from micrograd.engine import Value, no_grad
 from micrograd.optim import Schedule, clip, is_ours
 from micrograd.optimizer import Optimizer
-from micrograd.resident import in_one_go
 from micrograd.samples import Taken, call, loss_of, require_batch, require_recording, uncollected
-from micrograd.tape import Recorded
+from micrograd.tape.recorded import Recorded
+from micrograd.tape.resident import in_one_go
 
 Loss = Callable[..., Value]
 
@@ -204,7 +204,7 @@ def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer, live: bool
     """The batches, packed for a tape where that goes; ``live`` ones may be changed meanwhile."""
     if not isinstance(loss, Recorded):
         return batches
-    from micrograd.packed import packed
+    from micrograd.tape.packed import packed
 
     if not loss.parameters:  # then the tape has its parameters in the optimizer's order
         loss.parameters.extend(optimizer.parameters)
@@ -240,7 +240,7 @@ class _Steps:
         self.length = 0
         self.stretch: Any = None
         if isinstance(loss, Recorded) and max_norm is None and executor is None:
-            from micrograd.stretch import stretch
+            from micrograd.tape.stretch import stretch
 
             self.stretch = stretch(batches, optimizer, schedule, self.share)
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from micrograd.source import digits
+from micrograd.pictures.source import digits
 from micrograd.train import History
 
 DEMOS = Path(__file__).parent.parent / "demos"

@@ -1,0 +1,203 @@
+"""A page that steps through a mini-batch: forward, backward and the optimizer's step, number by number.
+
+>>> from micrograd import Value
+>>> w = Value(0.5, label="w")
+>>> page = step_through(lambda x, y: (w * x - y) ** 2, [(1.0, 2.0), (3.0, 0.0)])
+>>> "".join(page.html.split("<title>")[1:])[:21]
+'A batch of 2 samples<'
+
+``page.save("batch.html")`` writes one file that needs nothing else, no network either. In a notebook it shows itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from reprlib import Repr
+from typing import Any
+
+from micrograd.engine import Value, is_recording
+from micrograd.graph import nodes
+from micrograd.optimizer import Optimizer
+from micrograd.page.recorder import Recorder, Step
+from micrograd.pictures.formula import VISIBLE
+from micrograd.pictures.palette import DATA, GRADIENT, ROLES
+from micrograd.samples import call
+
+REDUCTIONS = ("mean", "sum")
+BRIEF = Repr()  # of a sample: as much as a line has room for
+BRIEF.maxstring = BRIEF.maxother = 60
+
+
+class Page:
+    """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame of its own."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page and return its path; folders that are missing are made."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.html, encoding="utf-8", newline="\n")
+        return path
+
+    def _repr_html_(self) -> str:
+        # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
+            ' width="100%" height="720" style="border: 1px solid gray"></iframe>'
+        )
+
+    def __repr__(self) -> str:
+        return f"<page of {len(self.html) / 1000:.0f} kB; save() writes it to a file>"
+
+
+def step_through(
+    loss: Callable[..., Value] | Value,
+    batch: Iterable[Any] | None = None,
+    optimizer: Optimizer | None = None,
+    *,
+    reduction: str = "mean",
+    max_samples: int = 12,
+    max_nodes: int = 120,
+) -> Page:
+    """A page that shows a batch at work, from the first operation on the first sample to the optimizer's step.
+
+    It begins with gradients at 0, and shows what the engine computed: the passes are run here, on the parameters as
+    they are. Afterwards parameters, gradients and optimizer are as they were before.
+
+    Args:
+        loss: builds the loss graph of one sample, as for ``accumulate``; or a Value, for a page of that expression.
+        batch: the samples.
+        optimizer: takes the last step, and names the parameters; without one they are the graphs' leaves of that role.
+        reduction: "mean" or "sum", which the page shows first; a switch on it changes to the other.
+        max_samples: the most samples to show; ValueError if there are more.
+        max_nodes: the most Values in a sample's graph, and the most parameters; ValueError if there are more.
+
+    Raises ``micrograd.pictures.render.RenderError`` where there is no Graphviz to lay out the graph, and ImportError
+    without Jinja2; both come with the extra ``page``.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
+    if not is_recording():
+        raise ValueError("there is no graph to step through under no_grad()")
+    if isinstance(loss, Value):
+        if batch is not None or optimizer is not None:
+            raise TypeError("for a batch, pass the function that builds a sample's loss; got a Value, one graph")
+        samples, graphs = None, [nodes(loss)]
+    else:
+        samples = _samples(batch, max_samples)
+        graphs = [_graph(loss, sample, k) for k, sample in enumerate(samples)]
+    largest = max(map(len, graphs))
+    if largest > max_nodes:
+        raise ValueError(
+            f"{largest} Values in one graph are too many for a page that shows at most {max_nodes};"
+            " take a smaller net, or raise max_nodes"
+        )
+    if optimizer is None:
+        leaves = dict.fromkeys([node for graph in graphs for node in graph if node.role == "parameter"])
+        parameters = list(leaves)
+    else:
+        parameters = list(optimizer.parameters)
+    if len(parameters) > max_nodes:
+        raise ValueError(
+            f"{len(parameters)} parameters are too many for a table of at most {max_nodes}; take a smaller net,"
+            ' or give the leaves that are no parameters another role, Value(x, role="input"); or raise max_nodes'
+        )
+    described = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
+    return Page(_html(Recorder(graphs, parameters, optimizer, described), reduction))
+
+
+def _samples(batch: Iterable[Any] | None, most: int) -> list[Any]:
+    if batch is None:
+        raise TypeError("step_through wants a batch of samples beside the loss, or else a Value; got neither")
+    samples = list(batch)
+    if not samples:
+        raise ValueError("a batch wants one sample at least; got none")
+    if len(samples) > most:
+        raise ValueError(
+            f"{len(samples)} samples are too many for a page that shows at most {most}; step through a smaller"
+            f" batch, the first {min(most, 4)} samples say: batch[:{min(most, 4)}]; or raise max_samples"
+        )
+    return samples
+
+
+def _graph(loss: Callable[..., Value], sample: Any, k: int) -> list[Value]:
+    error = call(loss, sample)
+    if not isinstance(error, Value):
+        raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+    return nodes(error)
+
+
+# ---- from the recorded steps to HTML ---------------------------------------------------------------------------------
+
+
+def _html(run: Recorder, reduction: str) -> str:
+    try:
+        import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
+    except ImportError as cause:
+        raise ImportError("a page wants Jinja2; install it with: pip install jinja2") from cause
+    from micrograd.page.scene import pictures  # noqa: PLC0415  # and so do Graphviz and an XML parser
+    from micrograd.pictures.draw import role_in  # noqa: PLC0415
+
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("micrograd.page", "template"),
+        autoescape=lambda name: name == "page.html",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    drawn, picture_of = pictures(run)
+    size = len(run.graphs)
+    style = templates.get_template("page.css").render(
+        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 5) if run.samples else 1
+    )
+    script = templates.get_template("page.js").render()
+    present = {role_in(node, graph) for graph in run.graphs for node in graph}
+    return templates.get_template("page.html").render(
+        title=f"A batch of {size} sample{'s' * (size > 1)}" if run.samples else "An expression",
+        policy="; ".join(
+            [
+                "default-src 'none'",
+                f"style-src '{_hash(style)}'",
+                f"script-src '{_hash(script)}'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ]
+        ),
+        batch=run.samples is not None,
+        reduction=reduction,
+        size=size,
+        pictures=drawn,
+        parameters=[run.names[p] for p in run.parameters],
+        roles=[name for name in ROLES if name in present],
+        optimizer=run.optimizer is not None,
+        style=style,
+        script=script,
+        data=_json({"steps": [_compact(step) for step in run.steps], "pictures": picture_of}),
+    )
+
+
+def _compact(step: Step) -> dict[str, Any]:
+    content: dict[str, Any] = {"phase": step.phase, "lines": step.lines, "writes": step.writes, "sample": step.sample}
+    if step.node >= 0:
+        content["node"] = step.node
+    if step.mean is not None:
+        content["mean"] = {"lines": step.mean.lines, "writes": step.mean.writes}
+    return content
+
+
+def _json(content: Any) -> str:
+    """JSON that can stand in a script element, which any "</script" or "<!--" in it would end or change."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+
+
+def _hash(text: str) -> str:
+    """How a content-security policy names an inline style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,1 @@
+"""Pictures of graphs and networks, formulas of gradients: ``draw``, ``explain``, and what they are made of."""

@@ -1,0 +1,187 @@
+"""Pictures of a graph, from its leaves to its root: Values are boxes, operations the ellipses between them.
+
+>>> from micrograd import Value
+>>> a = Value(3.0, label="a")
+>>> picture = draw(a * a)             # in a notebook it shows itself
+>>> picture.source.count("v0 -> o1")  # both edges of a*a
+2
+
+``draw(loss, model=model)`` shows a network: a box for each neuron, or for a whole layer if it is wide.
+``picture.render("graph", format="png")`` writes a file; ``picture.source`` is the text for Graphviz, with the same
+bytes whenever the same graph is drawn.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from reprlib import repr as brief
+from typing import TYPE_CHECKING
+
+from micrograd import ops
+from micrograd.engine import Value
+from micrograd.graph import nodes
+from micrograd.pictures.collapse import LEVELS, Part, find_parts
+from micrograd.pictures.formula import part_name, symbols
+from micrograd.pictures.palette import DATA, GRADIENT
+from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, picture_of
+
+if TYPE_CHECKING:
+    from micrograd.nn import Module
+    from micrograd.pictures.render import Picture
+
+
+def draw(
+    root: Value,
+    expand: bool = False,
+    rankdir: str = "LR",
+    derivatives: bool = False,
+    max_nodes: int = 500,
+    stacked: bool = False,
+    model: Module | None = None,
+    collapse: str | None = None,
+) -> Picture:
+    """The graph that ``root`` was computed by, as a ``graphviz.Digraph`` that shows itself in a notebook.
+
+    A box has a Value's label, or the lecture's symbol for the parameters, signals and outputs of an ``nn.MLP``; its
+    data and its grad to four significant digits; and the colour of its role. An ellipse has an operation's symbol.
+
+    Args:
+        root: usually a loss; a call of ``root.backward()`` beforehand fills in the gradients.
+        expand: draw each ``dot`` as products and sums; the gradient of each of these is that of the ``dot``.
+        rankdir: where the edges lead: "LR" is left to right, "TB" top to bottom; also "RL" and "BT".
+        derivatives: write on each edge from an operand the local derivative, as it was when the graph was recorded.
+        max_nodes: the most boxes to draw; ValueError if there are more.
+        stacked: put a box's texts below each other instead of side by side, for a picture less wide.
+        model: the network in the graph. Its layers are framed; each neuron is one box, with its input signal s,
+            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 16 neurons is one box.
+        collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
+            graph with frames around the layers.
+
+    The picture's methods ``pipe``, ``render`` and ``view`` raise ``micrograd.pictures.render.RenderError`` where there
+    is no Graphviz, with the command that installs one.
+    """
+    if not isinstance(root, Value):
+        raise TypeError(f"draw wants a Value, the root of a graph; got {brief(root)} of type {type(root).__name__}")
+    if rankdir not in RANKDIRS:
+        raise ValueError(f"rankdir is one of {', '.join(RANKDIRS)}; got {rankdir!r}")
+    if collapse is not None and (model is None or collapse not in LEVELS):
+        raise ValueError(f"collapse is one of {', '.join(LEVELS)}, and goes with model=; got {collapse!r}")
+    graph = nodes(root)
+    parts = [] if model is None else find_parts(graph, model, collapse)
+    whole = model is not None and collapse != "nothing"
+    if whole and expand:
+        raise ValueError('a neuron drawn as one box shows no dot to expand; add collapse="nothing"')
+    count = len(graph) - whole * sum([len(part.nodes) - 1 for part in parts])
+    if expand:  # n products and as many sums, or one less without a bias, in place of one node
+        count += sum([len(node.parents) - 2 for node in graph if node.op is ops.dot and node.parents])
+    if count > max_nodes:
+        advice = "draw one neuron, a smaller net or one sample" + ", or leave out expand" * expand
+        advice += ", or show each neuron or layer as one box with model=" * (not whole)
+        raise ValueError(
+            f"{count} Values are too many for a picture of at most {max_nodes}; {advice}, or raise max_nodes"
+        )
+    paths = {} if model is None else {parameter: path for path, parameter in model.named_parameters()}
+    names = symbols(graph, paths)
+    boxes = _whole(graph, parts, names) if whole else _boxes(graph, expand, parts, names)
+    if stacked:
+        boxes = [box._replace(stacked=True) for box in boxes]
+    return picture_of(boxes, _frames(parts), rankdir, derivatives)
+
+
+def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Value, str]) -> list[Box]:
+    """A box for each Value."""
+    boxes: list[Box] = []
+    place: dict[Value, int] = {}
+    frames = {node: part.layer for part in parts for node in part.nodes}
+    for node in graph:
+        operands: Operands = list(zip_longest([place[parent] for parent in node.parents], node.partials))
+        symbol: str | None = node.op.symbol
+        start = len(boxes)
+        if expand and node.op is ops.dot and operands:
+            symbol, operands = _chop(node, operands, boxes)
+        boxes.append(Box(_cells(names.get(node, ""), node.data, node.grad), role_in(node, graph), symbol, operands))
+        boxes[start:] = [box._replace(frame=frames.get(node)) for box in boxes[start:]]
+        place[node] = len(boxes) - 1
+    return boxes
+
+
+def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> list[Box]:
+    """A box for each part, in the order of the model, then one for each Value that is in none."""
+    boxes = [
+        Box(_summary(part), "hidden" if part.signals else "input", None, [], part.layer, stacked=not part.layer)
+        for part in parts
+    ]
+    place: dict[Value, int] = {node: i for i, part in enumerate(parts) for node in part.nodes}
+    for node in graph:
+        if node not in place:
+            place[node] = len(boxes)
+            boxes.append(
+                Box(_cells(names.get(node, ""), node.data, node.grad), role_in(node, graph), node.op.symbol, [])
+            )
+        box = boxes[place[node]]
+        for parent, slope in zip_longest(node.parents, node.partials):
+            if place[parent] >= len(parts) and box.symbol is not None:
+                box.operands.append((place[parent], slope))
+            elif place[parent] != place[node] and (place[parent], None) not in box.operands:
+                box.operands.append((place[parent], None))
+    return boxes
+
+
+def _frames(parts: list[Part]) -> dict[str, str]:
+    """For each layer whose units are shown one by one, its name and size."""
+    sizes: dict[str, list[int]] = {}
+    for part in parts:
+        if part.layer is not None:
+            sizes.setdefault(part.layer, []).append(len(part.parameters))
+    return {name: f"{part_name(name)}: {_units(len(n))}, {sum(n)} parameters" for name, n in sizes.items()}
+
+
+def role_in(node: Value, graph: list[Value]) -> str:
+    """The role of a node in the picture of its graph."""
+    return "loss" if node is graph[-1] and node.parents else node.role
+
+
+def _cells(label: str, data: float, grad: float) -> list[tuple[str, str | None]]:
+    named: list[tuple[str, str | None]] = [(label, None)] if label else []
+    return [*named, (f"data {digits(data)}", DATA), (f"grad {digits(grad)}", GRADIENT)]
+
+
+def _summary(part: Part) -> list[tuple[str, str | None]]:
+    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer.
+
+    A neuron without an activation has no x apart from s: what follows it is in other boxes, an activation too.
+    """
+    cells: list[tuple[str, str | None]] = [(part_name(part.name), None)]
+    if not part.layer and part.parameters:
+        cells.append((f"{_units(part.units)}, {len(part.parameters)} parameters", None))
+    if part.signals:
+        cells.append((f"s {_range([s.data for s in part.signals])}", DATA))
+        cells.append((f"δ {_range([s.grad for s in part.signals])}", GRADIENT))
+    if part.outputs and part.outputs != part.signals:
+        cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
+    return cells
+
+
+def _units(count: int) -> str:
+    return f"{count} unit" + "s" * (count != 1)
+
+
+def _range(numbers: list[float]) -> str:
+    low, high = digits(min(numbers)), digits(max(numbers))
+    return low if low == high else f"{low} … {high}"
+
+
+def _chop(node: Value, operands: Operands, boxes: list[Box]) -> tuple[str | None, Operands]:
+    """Add the products and partial sums of a ``dot`` to ``boxes``; return the operation that gives its own box."""
+    n = len(operands) // 2
+    # The derivative by each factor of a product is the other one, as it was when the graph was recorded.
+    products = [w * x for w, x in zip(node.partials[:n], node.partials[n:])]
+    for i, product in enumerate(products):
+        boxes.append(Box(_cells("", product, node.grad), "hidden", "*", [operands[i], operands[n + i]]))
+        if i:
+            terms: Operands = [(len(boxes) - 2, 1.0), (len(boxes) - 1, 1.0)]
+            boxes.append(Box(_cells("", sum(products[: i + 1]), node.grad), "hidden", "+", terms))
+    if len(operands) > 2 * n:
+        return "+", [(len(boxes) - 1, 1.0), operands[-1]]
+    last = boxes.pop()
+    return last.symbol, last.operands

@@ -1,0 +1,1 @@
+"""Record a loss function once, and replay it for whole batches: ``jit``."""

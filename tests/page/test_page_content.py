@@ -1,0 +1,290 @@
+"""What a page holds: labels as written, readable text in every state, controls with names; and what it refuses."""
+
+import functools
+import random
+import re
+import sys
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from micrograd import Value, losses, nn, no_grad, optim, step_through
+from micrograd.page import page
+from micrograd.pictures import render
+from micrograd.pictures.render import RenderError
+
+ODD = ['<script>alert("x")</script>', "{w|<b>&amp;}", "'\"`\\N", "ω → 権重 🙂", "</svg></script><!--", "a" * 200]
+SHORTER = 'document.getElementById("slider")'
+
+
+def batch_page(size=4, activation="tanh", loss=losses.squared_error, **options):
+    random.seed(1)
+    model = nn.MLP(2, [3, 1], activation=activation)
+    batch = [([random.gauss(0, 1), random.gauss(0, 1)], random.choice([-1, 1])) for _ in range(size)]
+    return step_through(lambda x, y: loss(model(x), y), batch, optim.SGD(model.parameters(), lr=0.1), **options)
+
+
+def show(browser, shown, path, width=1280, height=720, **media):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in media.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get(shown.save(path / "page.html").as_uri())
+    return browser
+
+
+def slide(browser, index):
+    browser.execute_script(f"{SHORTER}.value = arguments[0]; {SHORTER}.dispatchEvent(new Event('input'))", index)
+
+
+def texts(browser, selector):
+    return browser.execute_script(f"return [...document.querySelectorAll('{selector}')].map((e) => e.textContent)")
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_show_as_written(browser, tmp_path):
+    leaves = [Value(float(i), label=label) for i, label in enumerate(ODD, start=1)]
+    total = functools.reduce(Value.__mul__, leaves)
+    total.label = ODD[0]
+    show(browser, step_through(total), tmp_path)
+    written = [*ODD[:-1], "a" * 59 + "…"]
+    assert texts(browser, "tbody th") == written
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('.parameter text:first-of-type')].map((e) => e.textContent)"
+    )
+    assert sorted(boxes) == sorted(written)
+    slide(browser, 2)
+    [sentence] = texts(browser, "#lines p")
+    assert sentence == f"z₁ = {ODD[0]}·{ODD[1]} = 1 · 2 = 2"
+    assert browser.execute_script("return document.scripts.length") == 2
+
+
+def test_samples_show_as_written(browser, tmp_path):
+    w = Value(1.0, label="w")
+    show(
+        browser,
+        step_through(lambda sample: w * sample["x"], [{"x": 1.0, "name": "</script><script>alert(1)</script>"}]),
+        tmp_path,
+    )
+    slide(browser, 1)
+    assert "'</script><script>alert(1)</script>'" in texts(browser, "#lines p")[0]
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_an_expression_has_no_batch_on_its_page(browser, tmp_path):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    e = a * a + b
+    a.grad = 7.0
+    show(browser, step_through(e), tmp_path)
+    assert texts(browser, "h1") == ["An expression"]
+    assert not browser.find_elements(By.CSS_SELECTOR, "nav, fieldset, .sum, .change")
+    slide(browser, 999)
+    assert texts(browser, "td") == ["4", "1"]
+    assert (a.grad, b.grad) == (7.0, 0.0)
+    slides = texts(browser, "[data-to=o1] text")
+    assert slides == ["2", "2"]  # both edges of a·a have theirs
+
+
+def test_the_edges_of_a_twin_are_those_of_its_operands(browser, tmp_path):
+    a = Value(4.0, label="a")
+    show(browser, step_through(a / a), tmp_path)
+    slide(browser, 999)
+    assert texts(browser, "[data-place^=o1]") == ["0.25", "−0.25"]
+
+
+def test_local_derivatives_stand_on_their_edges(browser, tmp_path):
+    a, b = Value(4.0, label="a"), Value(3.0, label="b")
+    show(browser, step_through((a * b) / a), tmp_path)  # the first operand of the last operation comes after the second
+    slide(browser, 999)
+    slopes = [texts(browser, f"[data-from=v{i}][data-to=o3] text") for i in (2, 0)]
+    assert slopes == [["0.25"], ["−0.75"]]
+
+
+def test_samples_of_different_shapes_have_pictures_of_their_own(browser, tmp_path):
+    """Binary cross-entropy of label 1 has an operation more than that of label 0."""
+    w = Value(0.5, label="w")
+    batch = [(1.0, 0), (2.0, 1), (3.0, 0)]
+    shown = step_through(lambda x, y: losses.binary_cross_entropy(w * x, y), batch)
+    show(browser, shown, tmp_path)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg")) == 2
+    counts = []
+    for k in range(3):
+        browser.find_element(By.CSS_SELECTOR, f"[data-jump='{k}']").click()
+        visible = [svg for svg in browser.find_elements(By.CSS_SELECTOR, "svg") if svg.is_displayed()]
+        assert len(visible) == 1
+        counts.append(len(visible[0].find_elements(By.CSS_SELECTOR, "ellipse")))
+    assert counts == [2, 3, 2]
+
+
+def test_every_text_fits_its_box_in_every_step(browser, tmp_path):
+    show(browser, batch_page(), tmp_path)
+    outside = """const inside = (inner, outer) => inner.left >= outer.left - 0.5 && inner.right <= outer.right + 0.5
+            && inner.top >= outer.top - 0.5 && inner.bottom <= outer.bottom + 0.5;
+        return [...document.querySelectorAll("svg:not([hidden]) .node")].flatMap((node) => {
+            const box = node.querySelector("ellipse") ?? [...node.querySelectorAll("polygon")].pop();
+            return [...node.querySelectorAll("text")].filter((text) =>
+                !inside(text.getBoundingClientRect(), box.getBoundingClientRect())).map((text) => text.textContent)})"""
+    for step in range(119):
+        slide(browser, step)
+        assert browser.execute_script(outside) == [], step
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size, samples):
+    show(browser, batch_page(samples), tmp_path, *size)
+    hidden = """return ["body", "#say", "#table"].filter((name) => {
+        const e = document.querySelector(name);
+        return e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight})"""
+    for step in range(29 * samples + 3):
+        slide(browser, step)
+        assert browser.execute_script(hidden) == [], step
+    assert browser.execute_script("return document.documentElement.scrollHeight <= innerHeight")
+
+
+LUMINANCE = """
+const luminance = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (e) => {
+    const color = getComputedStyle(e).backgroundColor;
+    return color === "rgba(0, 0, 0, 0)" && e.parentElement ? behind(e.parentElement) : color;
+};
+const kinds = "h1, button, legend, label, p, figcaption span, th, td, output, .edge text, ellipse + text";
+return [...document.querySelectorAll(kinds)]
+    .filter((e) => e.textContent.trim() && e.checkVisibility()).map((e) => {
+        const [a, b] = [luminance(getComputedStyle(e)[e.closest("svg") ? "fill" : "color"]), luminance(behind(e))];
+        return [e.textContent, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+    });"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(browser, tmp_path, scheme):
+    show(browser, batch_page(), tmp_path, color_scheme=scheme, reduced_motion="reduce")
+    for step in (0, 3, 20, 23, 117, 118):
+        slide(browser, step)
+        contrasts = browser.execute_script(LUMINANCE)
+        assert len(contrasts) > 30
+        assert [pair for pair in contrasts if pair[1] < 4.5] == []
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") is (scheme == "light")
+
+
+def test_motion_is_reduced_where_that_is_preferred(browser, tmp_path):
+    for preference, motion in (("reduce", "none"), ("no-preference", "written")):
+        show(browser, batch_page(), tmp_path, reduced_motion=preference)
+        slide(browser, 23)
+        cell = browser.find_element(By.CSS_SELECTOR, "td.lit")
+        assert cell.value_of_css_property("animation-name") == motion
+
+
+def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_path):
+    show(browser, batch_page(), tmp_path)
+    controls = browser.find_elements(By.CSS_SELECTOR, "button, input, select, [tabindex]")
+    assert len(controls) == 6 + 2 + 6 + 1 + 1 + 1
+    names = [control.accessible_name for control in controls]
+    assert all(names)
+    assert {"First step", "Back", "Next", "Last step", "Play", "Step", "sample 1", "sum", "mean"} <= set(names)
+    say = browser.find_element(By.ID, "say")
+    assert (say.get_attribute("aria-live"), say.get_attribute("aria-atomic")) == ("polite", "true")
+    assert browser.find_element(By.CSS_SELECTOR, "svg").accessible_name.startswith("The graph")
+    slide(browser, 22)
+    assert browser.find_element(By.ID, "slider").get_attribute("aria-valuetext") == "step 23 of 119, backward"
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_small_the_same_each_time_and_asks_for_nothing(tmp_path):
+    html = batch_page().html
+    assert len(html.encode()) < 300_000
+    assert html == batch_page().html
+    assert re.findall(r"""(?:src|href|url)\s*[=(]""", html) == []
+    assert set(re.findall(r"https?://[^\"'\s]+", html)) == {"http://www.w3.org/2000/svg"}
+    assert "<style>" in html
+    assert 'style="' not in html
+    path = batch_page().save(tmp_path / "new" / "folder" / "batch.html")
+    assert path.read_text(encoding="utf-8") == html
+
+
+def test_the_policy_lets_nothing_else_run(chromium, tmp_path):
+    browser = show(chromium, batch_page(), tmp_path)
+    browser.execute_script(
+        """window.ran = [];
+        const script = document.createElement("script"); script.textContent = "ran.push('script')";
+        const image = Object.assign(new Image(), { src: "data:image/gif;base64,R0lGODlhAQABAAAAACw=" });
+        document.body.append(script, image);
+        document.body.insertAdjacentHTML("beforeend", "<b onclick='ran.push(1)' style='color: red'>b</b>");
+        document.querySelector("b").click();"""
+    )
+    assert browser.execute_script("return ran") == []
+    assert browser.find_element(By.TAG_NAME, "b").value_of_css_property("color") != "rgba(255, 0, 0, 1)"
+    refused = " ".join([entry["message"] for entry in browser.get_log("browser")])
+    assert refused.count("Content Security Policy") >= 3
+    assert "default-src 'none'" in refused
+
+
+def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
+    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html>{batch_page()._repr_html_()}", encoding="utf-8")
+    browser.get((tmp_path / "notebook.html").as_uri())
+    browser.switch_to.frame(0)
+    browser.find_element(By.ID, "next").click()
+    assert texts(browser, "#position") == ["step 2 of 119"]
+    browser.switch_to.default_content()
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_too_large_says_so_and_offers_a_smaller_one():
+    with pytest.raises(
+        ValueError, match=r"13 samples are too many .* at most 12; .* batch\[:4\]; or raise max_samples"
+    ):
+        batch_page(13)
+    assert "13 samples" in batch_page(13, max_samples=13).html
+
+
+def test_a_net_too_large_says_so():
+    x = Value(1.0)
+    with pytest.raises(
+        ValueError, match=r"121 Values in one graph .* at most 120; take a smaller net, or raise max_nod"
+    ):
+        step_through(functools.reduce(Value.__add__, [x] * 121))
+    many = optim.SGD([Value(1.0) for _ in range(121)])
+    with pytest.raises(ValueError, match="121 parameters are too many for a table of at most 120"):
+        step_through(lambda x: x * many.parameters[0], [1.0], many)
+
+
+def test_what_is_no_batch_or_loss_is_refused():
+    w = Value(1.0)
+    with pytest.raises(TypeError, match="wants a batch"):
+        step_through(lambda x: w * x)
+    with pytest.raises(ValueError, match="got none"):
+        step_through(lambda x: w * x, [])
+    with pytest.raises(TypeError, match="one graph"):
+        step_through(w * 2, [1.0])
+    with pytest.raises(TypeError, match=r"for sample 1 of the batch, got 2\.0"):
+        step_through(lambda x: x if x == 2.0 else w * x, [1.0, 2.0])
+    with pytest.raises(ValueError, match="'mean' or 'sum'; got 'max'"):
+        step_through(lambda x: w * x, [1.0], reduction="max")
+    with no_grad(), pytest.raises(ValueError, match="no_grad"):
+        step_through(lambda x: w * x, [1.0])
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(render, "find_dot", lambda: None)
+    with pytest.raises(RenderError, match="pip install"):
+        batch_page()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ImportError, match="pip install jinja2"):
+        batch_page()
+
+
+def test_a_page_says_how_large_it_is():
+    assert repr(page.Page("x" * 12_345)) == "<page of 12 kB; save() writes it to a file>"
