@@ -14,11 +14,12 @@ from micrograd.page.page import step_through
 from micrograd.pictures.draw import draw
 from micrograd.pictures.explain import explain
 from micrograd.tape.recorded import jit
-from micrograd.train import accumulate, evaluate, fit
+from micrograd.train import Training, accumulate, evaluate, fit
 
 __version__ = "1.0.0"
 
 __all__ = [
+    "Training",
     "Value",
     "accumulate",
     "data",

@@ -26,8 +26,37 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
-# The class of the nodes that are being recorded: Value, a tape's own subclass, or None while nothing is recorded.
+# The class of the nodes that are being recorded: Value, a subclass, or None while nothing is recorded.
 _recording: "ContextVar[type[Value] | None]"
+
+
+class Leaving:
+    """What happens where a Value leaves the graph, as a plain number or as the answer to a comparison.
+
+    Usually its data is taken. Who must not lose the graph there puts a subclass in place by ``leaving``.
+    """
+
+    def number(self, value: "Value") -> float:
+        """For ``float(value)``, ``int(value)``, ``bool(value)`` and ``round(value)``."""
+        return value.data
+
+    def compare(self, relation: Callable[[Any, Any], bool], value: "Value", other: Any) -> Any:
+        """For ``value < other`` and the like; ``other`` is a Value or a number."""
+        return relation(value.data, other.data if isinstance(other, Value) else other)
+
+
+_leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())
+
+
+@contextmanager
+def leaving(how: Leaving) -> Iterator[None]:
+    """Let that be what happens where a Value leaves the graph, in this thread or task."""
+    before = _leaving.get()
+    try:
+        _leaving.set(how)  # in here: Ctrl-C may come right after it
+        yield
+    finally:
+        _leaving.set(before)
 
 
 def number(data: Any) -> float:
@@ -109,9 +138,9 @@ def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
     return method
 
 
-def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[["Value", Any], bool]:
+def _ordering(relation: Callable[[Any, Any], bool]) -> Callable[["Value", Any], bool]:
     def ordering(self: "Value", other: Any) -> bool:
-        return compare(self.data, other.data if isinstance(other, Value) else other)
+        return _leaving.get().compare(relation, self, other)  # type: ignore[no-any-return]
 
     return ordering
 
@@ -187,16 +216,16 @@ class Value(Copyable):
         return self
 
     def __float__(self) -> float:
-        return self.data
+        return _leaving.get().number(self)
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(_leaving.get().number(self))
 
     def __round__(self, digits: int | None = None) -> float:
-        return round(self.data, digits)
+        return round(_leaving.get().number(self), digits)
 
     def __bool__(self) -> bool:
-        return self.data != 0.0
+        return _leaving.get().number(self) != 0.0
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
@@ -342,6 +371,33 @@ def apply(op: Primitive, operands: Iterable[Any]) -> Value:
     if len(node.partials) != len(parents) and _recording.get():
         raise ValueError(f"{op.name} of {len(parents)} operands wants as many partials; its rule gave {node.partials}")
     return node
+
+
+def set_data(values: Sequence[Value], numbers: Iterable[float]) -> None:
+    """Set ``data`` of all these Values, or of none of them: what interrupts it, Ctrl-C say, finds them as they were.
+
+    A second interrupt, while the first is being answered, can leave some changed.
+    """
+    before = [value.data for value in values]
+    try:
+        for value, x in zip(values, numbers):
+            value.data = x
+    except BaseException:
+        for value, x in zip(values, before):
+            value.data = x
+        raise
+
+
+def set_grad(values: Sequence[Value], numbers: Iterable[float]) -> None:
+    """As ``set_data``, for ``grad``."""
+    before = [value.grad for value in values]
+    try:
+        for value, x in zip(values, numbers):
+            value.grad = x
+    except BaseException:
+        for value, x in zip(values, before):
+            value.grad = x
+        raise
 
 
 def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Value:

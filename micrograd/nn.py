@@ -18,8 +18,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from micrograd.engine import Value, dot, number, pick
-from micrograd.tape.residence import zero_grad
+from micrograd.engine import Value, dot, number, pick, set_data
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -102,7 +101,8 @@ class Module:
         return found
 
     def zero_grad(self) -> None:
-        zero_grad(self.parameters())
+        for parameter in self.parameters():
+            parameter.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters by name."""
@@ -119,9 +119,7 @@ class Module:
                 f"the state does not fit this model of {len(own)} parameters: "
                 f"missing {_some(missing)}; not in the model {_some(unknown)}"
             )
-        numbers = {name: _finite(name, state[name]) for name in own}
-        for name, parameter in own.items():
-            parameter.data = numbers[name]
+        set_data(list(own.values()), [_finite(name, state[name]) for name in own])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the parameters as JSON. The file appears whole or not at all."""

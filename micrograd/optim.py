@@ -7,19 +7,161 @@
 >>> w.data                                  # 3 - 0.1 · 6
 2.4
 
-The arithmetic is PyTorch's. Each optimizer's rule is one function of numbers, ``rule(w, g, *state)``, which uses
-nothing but arithmetic and so serves arrays as well, for parameters that a tape keeps in arrays (see ``residence``).
+The arithmetic is PyTorch's. The rule of an optimizer is one function of numbers, ``rule(w, g, *state)``: parameter,
+gradient and state in, the new parameter and state out. A step is taken whole or not at all, whatever interrupts it.
 """
 
 import math
-from collections.abc import Iterable
-from numbers import Integral
-from typing import Any
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, TypeAlias
 
-from micrograd.engine import Value
-from micrograd.optimizer import Optimizer, Parameters, within
-from micrograd.samples import LOCK
-from micrograd.tape.residence import Residence
+from micrograd.engine import Value, number, set_data, set_grad
+
+Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
+
+
+class Optimizer:
+    """What optimizers share: the parameters, the state kept for each, and a step that is taken whole or not at all.
+
+    Args:
+        parameters: leaf Values, or pairs (name, Value) as of ``Module.named_parameters()``; names serve messages.
+        lr: the learning rate; may be changed between steps.
+        state: how many numbers the rule keeps for each parameter.
+
+    Attributes:
+        parameters: the Values that learn.
+        lr: the learning rate of the next step.
+        steps: how many steps were taken.
+        state: for each number that the rule keeps (momentum, say), a column of it, one entry a parameter.
+    """
+
+    def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
+        if hasattr(parameters, "named_parameters"):
+            raise TypeError("an optimizer takes parameters, got a model: pass model.parameters()")
+        found: list[Value] = []
+        self.names: list[str] = []
+        for i, item in enumerate(parameters):
+            name, parameter = (
+                item if isinstance(item, tuple) else (getattr(item, "label", "") or f"parameter {i}", item)
+            )
+            if not isinstance(parameter, Value):
+                raise TypeError(f"parameters are Values; got {parameter!r}")
+            if parameter.parents:
+                raise ValueError(f"{name} is the result of an operation; a parameter is a leaf")
+            found.append(parameter)
+            self.names.append(name)
+        if not found:
+            raise ValueError("an optimizer takes one parameter at least, got none")
+        if len(set(map(id, found))) < len(found):
+            raise ValueError("a parameter is listed twice and would be changed twice a step")
+        self.parameters: Sequence[Value] = tuple(found)
+        self.lr = within("lr", lr, 0)
+        self.steps = 0
+        self.state: list[Sequence[float]] = [[0.0] * len(found) for _ in range(state)]
+
+    def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """The new parameter and state from parameter, gradient and state, at step number ``self.steps`` (from 1)."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change every parameter by its gradient.
+
+        Raises ValueError, with the parameter's name, if a gradient or a new value is not finite. Then, and if Ctrl-C
+        comes in between, nothing has changed.
+        """
+        gradients = [parameter.grad for parameter in self.parameters]
+        self.require_finite("gradient", gradients)
+        before = Snapshot(self)
+        try:
+            self.steps += 1
+            data, *state = self._moved(before.data, gradients)
+            self.require_finite("new value", data)
+            for column in state:
+                self.require_finite("new state", column)
+            self.state = [*state]
+            set_data(self.parameters, data)
+        except BaseException:
+            before.restore()
+            raise
+
+    def _moved(self, data: list[float], gradients: list[float]) -> list[list[float]]:
+        """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
+        for name, x in zip(self.names, data):
+            if isinstance(x, Value):
+                raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
+        columns = [data, gradients, *self.state]
+        rows: list[tuple[float, ...]] = []
+        try:
+            rows.extend(self.rule(*row) for row in zip(*columns))
+        except ArithmeticError as cause:
+            name = self.names[len(rows)]
+            raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
+        return [list(column) for column in zip(*rows)]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers that ``rule`` reads beside ``lr`` and ``steps``, by name: ``momentum``, ``betas``, …"""
+        return {
+            name: setting
+            for name, setting in vars(self).items()
+            if name not in ("parameters", "names", "lr", "steps", "state")
+        }
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later run needs to go on: learning rate, number of steps, state."""
+        state = [list(map(float, column)) for column in self.state]
+        return {"kind": type(self).__name__, "lr": self.lr, "steps": self.steps, "state": state}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from ``state_dict()`` of the same kind of optimizer on as many parameters; else ValueError."""
+        if saved.keys() != self.state_dict().keys():
+            raise ValueError(f"the state of an optimizer has {', '.join(self.state_dict())}; got {', '.join(saved)}")
+        shape = [len(column) for column in saved["state"]]
+        if shape != [len(self.parameters)] * len(self.state) or saved["kind"] != type(self).__name__:
+            raise ValueError(
+                f"this {type(self).__name__} keeps {len(self.state)} × {len(self.parameters)} numbers; "
+                f"got {shape} of {saved['kind']}"
+            )
+        state = [[number(x) for x in column] for column in saved["state"]]
+        vars(self).update(lr=within("lr", saved["lr"], 0), steps=saved["steps"], state=state)
+
+    def require_finite(self, what: str, numbers: Sequence[float]) -> None:
+        if all(map(math.isfinite, numbers)):
+            return
+        for name, x in zip(self.names, numbers):
+            if not math.isfinite(x):
+                raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")
+
+
+class Snapshot:
+    """What a step changes, kept to be put back if the step does not come to its end.
+
+    Attributes:
+        data: the parameters' numbers.
+    """
+
+    def __init__(self, optimizer: Optimizer, schedule: "Schedule | None" = None) -> None:
+        self.parameters = optimizer.parameters
+        self.data = [parameter.data for parameter in self.parameters]
+        self._parts = [(vars(part), dict(vars(part))) for part in (optimizer, schedule) if part is not None]
+
+    def restore(self) -> None:
+        for attributes, kept in self._parts:
+            attributes.update(kept)
+        for parameter, x in zip(self.parameters, self.data):
+            parameter.data = x
+
+
+def within(name: str, x: float, low: float, below: float = math.inf) -> float:
+    """``x`` as a float. Raises ValueError, with the setting's name, if it is not a number from ``low`` to ``below``."""
+    if not (isinstance(x, Real) and low <= x < below):
+        raise ValueError(f"{name} must be >= {low}{f' and < {below}' * (below < math.inf)}, got {x!r}")
+    return float(x)
 
 
 class SGD(Optimizer):
@@ -37,7 +179,7 @@ class SGD(Optimizer):
         self.momentum = within("momentum", momentum, 0)
         self.weight_decay = within("weight_decay", weight_decay, 0)
         if nesterov and not momentum:
-            raise ValueError("Nesterov's rule wants a momentum above 0")
+            raise ValueError("nesterov=True needs a momentum above 0, got 0")
         self.nesterov = nesterov
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -129,32 +271,16 @@ class AdamW(Adam):
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     """Scale the gradients so that their Euclidean norm is at most ``max_norm``; returns the norm before.
 
-    Raises ValueError if the norm is not finite; the gradients are then as they were.
+    Raises ValueError if the norm is not finite. Then, and if Ctrl-C comes in between, the gradients are as they were.
     """
-    return clip(Residence(list(parameters)), max_norm)
-
-
-def clip(home: Residence, max_norm: float) -> float:
-    """As ``clip_grad_norm``."""
     within("max_norm", max_norm, 0)
-    with LOCK:
-        resident = home.find()
-        gradient: Any = home.grad if resident else [parameter.grad for parameter in home.parameters]
-        norm = 0.0
-        if resident:
-            with home.quiet():
-                norm = math.sqrt((gradient * gradient).sum())
-        if not 1e-140 < norm < math.inf:  # squares overflow or vanish; the norm itself need not
-            norm = math.hypot(*gradient)
-        if not math.isfinite(norm):
-            raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
-        if norm > max_norm:
-            scale = max_norm / norm
-            if resident:
-                home.grad = gradient * scale
-            else:
-                for parameter in home.parameters:
-                    parameter.grad *= scale
+    parameters = list(parameters)
+    gradients = [parameter.grad for parameter in parameters]
+    norm = math.hypot(*gradients)
+    if not math.isfinite(norm):
+        raise ValueError(f"the norm of the gradient is {norm}; nothing was clipped")
+    if norm > max_norm:
+        set_grad(parameters, [g * (max_norm / norm) for g in gradients])
     return norm
 
 
@@ -236,22 +362,5 @@ class WarmupLR(Schedule):
 
 def _whole(name: str, count: int) -> int:
     if not (isinstance(count, Integral) and count >= 1):
-        raise ValueError(f"{name} is to be a whole number from 1; got {count!r}")
+        raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
     return int(count)
-
-
-_METHODS = "rule", "step", "zero_grad", "lr"
-_OWN = {
-    kind: [getattr(kind, name, None) for name in _METHODS]
-    for kind in (SGD, RMSprop, Adam, AdamW, StepLR, CosineLR, WarmupLR)
-}
-
-
-def is_ours(part: Any) -> bool:
-    """Whether this optimizer or schedule, and the schedules that follow it, are of this file, and no method of theirs
-    was replaced: so that it is known to do arithmetic, and nothing else.
-    """
-    replaced = [name for name in _METHODS if callable(vars(part).get(name))]
-    methods = [getattr(type(part), name, None) for name in _METHODS]
-    then = getattr(part, "then", None)
-    return not replaced and methods == _OWN.get(type(part)) and (then is None or is_ours(then))

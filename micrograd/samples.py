@@ -1,18 +1,13 @@
 """A function of one sample, called: how its arguments are passed, errors that say which sample it was, its graph."""
 
 import gc
-import threading
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, TypeVar
 
 from micrograd.engine import Value, as_value, is_recording
 
-Taken = tuple[int, float]  # the size of a batch that was trained on, and the sum of its losses
 Answer = TypeVar("Answer")
-
-# Held while parameters are read, changed for a check, or given gradients: several threads may use recorded functions.
-LOCK = threading.RLock()
 
 
 def call(function: Callable[..., Any], sample: Any) -> Any:
@@ -56,13 +51,7 @@ def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
     error = call_numbered(k, loss, sample)
     if not isinstance(error, Value):
         raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
-    return at_home(error)
-
-
-def at_home(value: Value) -> Value:
-    """The Value itself; a parameter gets its numbers back from the arrays that it may be resident in."""
-    value.data  # noqa: B018  # whoever looks gets them
-    return value
+    return error
 
 
 def is_several(answer: Any) -> bool:
@@ -77,7 +66,7 @@ def values_of(answer: Any) -> list[Value]:
     for item in items:
         if not isinstance(item, (Value, Real)):
             raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
-    return [at_home(as_value(item)) for item in items]
+    return [as_value(item) for item in items]
 
 
 def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:

@@ -1,7 +1,8 @@
 """The mini-batch: add up the gradients of its samples, then change the weights once.
 
 For a batch of B samples, ``accumulate`` does B forward and B backward passes, one sample's loss graph after the other,
-each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the loop over batches and epochs around it.
+each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the loop over batches and epochs around it,
+``Training`` what a loop of your own takes.
 
 >>> w = Value(1.0)
 >>> accumulate(lambda x, y: (w * x - y) ** 2, [(1.0, 3.0), (2.0, 2.0)], reduction="sum"), w.grad
@@ -10,21 +11,22 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, pairwise, repeat
 from numbers import Integral
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
-from micrograd.engine import Value, no_grad
-from micrograd.optim import Schedule, clip, is_ours
-from micrograd.optimizer import Optimizer
-from micrograd.samples import Taken, call, loss_of, require_batch, require_recording, uncollected
-from micrograd.tape.recorded import Recorded
-from micrograd.tape.resident import in_one_go
+from micrograd.engine import Value, no_grad, set_grad
+from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm
+from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
 
 Loss = Callable[..., Value]
+Taken = tuple[int, float]  # a step that was taken: the size of its batch, and the sum of its losses
+
+
+# ---- the lesson ------------------------------------------------------------------------------------------------------
 
 
 def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
@@ -49,13 +51,13 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     return _add_gradients(loss, samples, share, executor) * share
 
 
-def _add_gradients(loss: Loss, samples: Sequence[Any], share: float, executor: Executor | None) -> float:
+def _add_gradients(loss: Any, samples: Sequence[Any], share: float, executor: Executor | None) -> float:
     """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses."""
-    if isinstance(loss, Recorded):
-        replayed = loss.add_gradients(samples, share, executor)
+    if hasattr(loss, "add_gradients"):  # it computes a batch by itself
+        replayed: float | None = loss.add_gradients(samples, share, executor)
         if replayed is not None:
             return replayed
-        loss = loss.function
+        loss = loss.function  # node by node, for it says so
     if executor is not None:
         from micrograd import workers
 
@@ -76,21 +78,213 @@ def _add_gradient(k: int, loss: Loss, sample: Any, share: float) -> float:
 
 
 def _share(reduction: str, size: int) -> float:
+    """What the gradient of one sample is multiplied by, in a batch of that size."""
     if reduction == "mean":
         return 1 / size
     if reduction != "sum":
-        raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
     return 1.0
 
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
     if not len(samples):
-        raise ValueError("the mean of a loss or a metric wants one sample at least; got none")
-    if isinstance(function, Recorded):
-        return float(function.map(samples).mean())
+        raise ValueError("expected one sample at least, got none: a mean over nothing is undefined")
+    if hasattr(function, "mean"):
+        return float(function.mean(samples))
     with no_grad():
         return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+
+class Trainer(Protocol):
+    """Takes steps of training. A loss that computes batches by itself brings one: ``loss.trainer(step, …)``.
+
+    Attributes:
+        taken: a line for each step, added with it or not at all; who reads them may set a shorter list.
+    """
+
+    taken: list[Taken]
+
+    def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
+        """The same batches as they are taken fastest. If it is another object, each epoch has ``len()`` of them."""
+
+    def take(self, batches: Iterator[Any]) -> bool:
+        """Train on the next batch, or on several of them; False if there is none."""
+
+    def sync(self) -> None:
+        """Write the numbers that the last step left into the Values and the optimizer."""
+
+    def gradients(self) -> list[float]:
+        """The gradient that the last step used, by the optimizer's parameters."""
+
+
+@dataclass
+class Step:
+    """What a step of training consists of, beside loss and batch.
+
+    Attributes:
+        optimizer, schedule: change the parameters, and the learning rate after that.
+        reduction: "mean" or "sum".
+        max_norm: gradients are clipped to this norm, unless it is None.
+        executor: as for ``accumulate``.
+    """
+
+    optimizer: Optimizer
+    reduction: str = "mean"
+    schedule: Schedule | None = None
+    max_norm: float | None = None
+    executor: Executor | None = None
+
+    def share(self, size: int) -> float:
+        return _share(self.reduction, size)
+
+
+class NodeByNode:
+    """A ``Trainer`` that builds each sample's graph: ``accumulate``, clip, step, one batch after the other."""
+
+    def __init__(self, loss: Loss, step: Step) -> None:
+        self.loss, self._step = loss, step
+        self._gradients = [0.0] * len(step.optimizer.parameters)
+        self.taken: list[Taken] = []
+
+    def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
+        return batches
+
+    def take(self, batches: Iterator[Any]) -> bool:
+        for batch in batches:
+            self._train(require_batch(batch))
+            return True
+        return False
+
+    def _train(self, samples: Sequence[Any]) -> None:
+        step, optimizer = self._step, self._step.optimizer
+        optimizer.zero_grad()
+        total = _add_gradients(self.loss, samples, step.share(len(samples)), step.executor)
+        if step.max_norm is not None:
+            clip_grad_norm(optimizer.parameters, step.max_norm)
+        before, gradients, count = Snapshot(optimizer, step.schedule), self._gradients, len(self.taken)
+        try:
+            optimizer.step()
+            if step.schedule is not None:
+                step.schedule.step()
+            self._gradients = [parameter.grad for parameter in optimizer.parameters]
+            optimizer.zero_grad()
+            self.taken.append((len(samples), total))
+        except BaseException:
+            before.restore()
+            self._gradients = gradients
+            del self.taken[count:]
+            raise
+
+    def sync(self) -> None:
+        set_grad(self._step.optimizer.parameters, self._gradients)
+
+    def gradients(self) -> list[float]:
+        return self._gradients
+
+
+class Training:
+    """Steps of training in a loop of your own.
+
+    >>> from micrograd.optim import SGD
+    >>> w = Value(1.0)
+    >>> with Training(lambda x, y: (w * x - y) ** 2, SGD([w], lr=0.1), reduction="sum") as training:
+    ...     print(training.step([(1.0, 3.0), (2.0, 2.0)]), w.data)
+    4.0 1.4
+
+    A step is ``zero_grad``, ``accumulate``, clip, ``optimizer.step()``, ``schedule.step()``, taken whole or not at all.
+    For a loss recorded by ``jit`` the numbers are in arrays from the beginning of the ``with`` block to its end, which
+    makes it many times faster than the same calls on Values.
+
+    What one reads in the block is true. After each step, the parameters' ``data``, the learning rate, and state and
+    step count of the optimizer are those after the step, so a checkpoint can be taken there; what one sets (weights,
+    ``lr``, ``optimizer.load_state_dict``) is what the next step starts from. A step uses its gradient up: ``grad`` is 0
+    after it, and ``gradients()`` returns what it was. ``sync()`` writes it into ``grad`` too.
+
+    Writing thousands of numbers back takes longer than a step. With ``write_back=False`` they are written by ``sync()``
+    and at the end, the optimizer's included; a parameter that is set meanwhile makes the next of these raise
+    ValueError. However the block is left, by an error or Ctrl-C too, the last whole step is written back.
+
+    Args:
+        loss: as for ``accumulate``.
+        optimizer: holds the parameters that learn.
+        reduction: "mean" or "sum" over a batch.
+        schedule: of the learning rate; steps after every update.
+        max_norm: gradients are clipped to this norm.
+        executor: as for ``accumulate``.
+        write_back: whether every step writes the parameters back.
+        samples: those that the batches are taken from. A recorded loss then reads their numbers once, and knows the
+            members of a batch again by identity; they must not be changed in place meanwhile.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        reduction: str = "mean",
+        schedule: Schedule | None = None,
+        max_norm: float | None = None,
+        executor: Executor | None = None,
+        write_back: bool = True,
+        samples: Sequence[Any] = (),
+    ) -> None:
+        _share(reduction, 1)  # which raises for what is not a reduction
+        self._step = Step(optimizer, reduction, schedule, max_norm, executor)
+        self._make = partial(_trainer, loss, self._step, write_back, samples)
+        self._trainer: Trainer | None = None
+
+    def __enter__(self) -> "Training":
+        require_recording()
+        self._trainer = self._make()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _finish(self._require_open(), self._step.optimizer)
+        self._trainer = None
+
+    def step(self, batch: Iterable[Any]) -> float:
+        """Train on a batch; returns its error before the step, summed or averaged as ``reduction`` says."""
+        trainer = self._require_open()
+        trainer.taken = []
+        trainer.take(iter([batch]))
+        [(size, total)] = trainer.taken
+        return total * self._step.share(size)
+
+    def sync(self) -> None:
+        """Write all that the last step left into the Values and the optimizer, ``grad`` included."""
+        self._require_open().sync()
+
+    def gradients(self) -> list[float]:
+        """The gradient that the last step used, one number for each of the optimizer's parameters."""
+        return self._require_open().gradients()
+
+    def _require_open(self) -> Trainer:
+        if self._trainer is None:
+            raise ValueError("a Training takes steps within its block: with Training(loss, optimizer) as training: …")
+        return self._trainer
+
+
+def _trainer(loss: Loss, step: Step, write_back: bool, samples: Sequence[Any]) -> Trainer:
+    step.optimizer.zero_grad()
+    own: Trainer | None = loss.trainer(step, write_back, samples) if hasattr(loss, "trainer") else None
+    return NodeByNode(loss, step) if own is None else own
+
+
+def _finish(trainer: Trainer, optimizer: Optimizer) -> None:
+    """Write back what the last step left, and let ``grad`` be 0. If Ctrl-C comes in between, that is done first."""
+    try:
+        trainer.sync()
+        optimizer.zero_grad()
+    except BaseException:
+        trainer.sync()
+        optimizer.zero_grad()
+        raise
 
 
 @dataclass
@@ -141,48 +335,53 @@ def fit(
         held_out: samples that loss and metric are evaluated on after each epoch.
         schedule: of the learning rate; steps after every update.
         max_norm: gradients are clipped to this norm.
-        callbacks: called with the history after each epoch; a true answer ends the training.
+        callbacks: called with the history after each epoch; a true answer ends the training. Parameters, their
+            ``grad`` (of the last batch) and the optimizer are then as the last step left them, and what a callback sets
+            is what the next step starts from.
         progress: show a bar with ``History.summary()``, in terminals and notebooks, if tqdm is installed.
         executor: as for ``accumulate``.
 
-    A loss recorded by ``jit`` keeps the parameters in arrays for as long as nobody looks at them. The samples of a
-    ``DataLoader``, or of a list of batches, are packed once. With optimizer and schedule of ``optim``, one shape of
-    samples, no ``max_norm`` and no executor, the steps that nobody can look in between are taken in one compiled call,
-    to the same bits; see ``stretch``. Ctrl-C ends the training and keeps what was learned. After it, or an error, a
-    loader that shuffles may have drawn the orders of epochs that were not trained on.
+    For a loss recorded by ``jit`` this is a ``Training`` that writes back whenever callbacks, a metric or a schedule of
+    your own are called, and at the end; the steps between are taken together in compiled code. The samples of a
+    ``DataLoader``, or of a list of batches, are read once. Ctrl-C ends the training and keeps what was learned. After
+    it, or an error, a loader that shuffles may have drawn the orders of epochs that were not trained on.
     """
     if held_out is not None and not len(held_out):
-        raise ValueError("held_out wants one sample at least; got none")
+        raise ValueError("held_out must have one sample at least, got none")
     if not isinstance(epochs, Integral) or epochs < 0:
-        raise ValueError(f"epochs is a whole number from 0; got {epochs!r}")
+        raise ValueError(f"epochs must be a whole number >= 0, got {epochs!r}")
     require_recording()
     history = History()
+    trainer = _trainer(loss, Step(optimizer, reduction, schedule, max_norm, executor), False, ())
     watched = metric is not None or held_out is not None or bool(callbacks)
-    live = watched or not is_ours(optimizer) or not (schedule is None or is_ours(schedule))
-    batches = _packed(loss, batches, optimizer, live)
-    steps = _Steps(loss, batches, optimizer, reduction, schedule, max_norm, executor, metric is not None)
+    run = _Run(trainer, trainer.batches(batches), batches, epochs, history, watched, metric is not None)
     bar = _bar(epochs, progress)
-    # Where nobody but the tape is at work, NumPy's warnings are turned off once, and not at every step.
-    with optimizer.residence.hush() if isinstance(loss, Recorded) and not watched else nullcontext():
-        try:
-            for _ in steps.turns(epochs, watched):
-                row = _evaluated(loss, metric, steps.seen, held_out)
-                count = steps.report(history.loss)
-                for name, number in row.items():
-                    getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
-                if bar is not None:
-                    bar.set_postfix_str(history.summary(), refresh=False)
-                    bar.update(count)
-                if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
-                    break
-        except KeyboardInterrupt:
-            if not watched:
-                steps.report(history.loss)
-            history.interrupted = True
-        finally:
-            optimizer.zero_grad()
+    try:
+        for count in run.turns():
+            row = {}
+            if watched:
+                trainer.sync()
+                row = _evaluated(loss, metric, run.seen, held_out)
+            run.report()
+            for name, number in row.items():
+                getattr(history, name).append(number)  # at once, so that Ctrl-C leaves lists of one length
             if bar is not None:
-                bar.close()
+                bar.set_postfix_str(history.summary(), refresh=False)
+                bar.update(count)
+            if any([callback(history) for callback in callbacks]):  # each is called, whatever the first answers
+                break
+        _finish(trainer, optimizer)
+    except KeyboardInterrupt:
+        _finish(trainer, optimizer)
+        if not watched:
+            run.report()
+        history.interrupted = True
+    except BaseException:
+        _finish(trainer, optimizer)
+        raise
+    finally:
+        if bar is not None:
+            bar.close()
     return history
 
 
@@ -200,104 +399,67 @@ def _evaluated(
     return row
 
 
-def _packed(loss: Loss, batches: Iterable[Any], optimizer: Optimizer, live: bool) -> Iterable[Any]:
-    """The batches, packed for a tape where that goes; ``live`` ones may be changed meanwhile."""
-    if not isinstance(loss, Recorded):
-        return batches
-    from micrograd.tape.packed import packed
-
-    if not loss.parameters:  # then the tape has its parameters in the optimizer's order
-        loss.parameters.extend(optimizer.parameters)
-    return packed(loss, batches, live)
-
-
-class _Steps:
-    """Steps of training on batches.
+class _Run:
+    """The epochs of a ``fit``.
 
     Attributes:
-        taken: a line for each batch that was trained on, and whose epoch is not reported yet.
         length: of an epoch, in batches, once that is known.
         seen: the samples of the epoch, if it ``keeps`` them.
     """
 
     def __init__(
         self,
-        loss: Loss,
-        batches: Iterable[Sequence[Any]],
-        optimizer: Optimizer,
-        reduction: str,
-        schedule: Schedule | None,
-        max_norm: float | None,
-        executor: Executor | None,
+        trainer: Trainer,
+        prepared: Iterable[Any],
+        batches: Iterable[Any],
+        epochs: int,
+        history: History,
+        watched: bool,
         keeps: bool,
     ) -> None:
-        self.loss, self.optimizer = loss, optimizer
+        self.trainer, self.batches, self.epochs, self.history = trainer, prepared, epochs, history
+        self.together = not watched and prepared is not batches
         self.keeps, self.seen = keeps, list[Any]()
-        self.batches: Any = batches
-        self.schedule, self.max_norm, self.executor = schedule, max_norm, executor
-        self.share = partial(_share, reduction)
-        self.taken: list[Taken] = []
         self.length = 0
-        self.stretch: Any = None
-        if isinstance(loss, Recorded) and max_norm is None and executor is None:
-            from micrograd.tape.stretch import stretch
 
-            self.stretch = stretch(batches, optimizer, schedule, self.share)
-
-    def turns(self, epochs: int, watched: bool) -> Iterator[None]:
-        """Train, with a turn after each epoch, or after several if nobody watches and it goes fast."""
-        if self.stretch is not None and not watched:
-            self.length = len(self.batches)
-            for _ in self._train(chain.from_iterable(repeat(self.batches, epochs))):
-                if len(self.taken) >= self.length:
-                    yield
+    def turns(self) -> Iterator[int]:
+        """Train, with a turn after each epoch, or after several if nobody watches: how many they were."""
+        if self.together:
+            self.length = len(self.batches)  # type: ignore[arg-type]  # other than the ones given, so they have one
+            all_epochs = chain.from_iterable(repeat(self.batches, self.epochs))
+            while self.trainer.take(all_epochs):
+                if len(self.trainer.taken) >= self.length:
+                    yield len(self.trainer.taken) // self.length
             return
-        for _ in range(epochs):
+        for _ in range(self.epochs):
             self.seen.clear()
             self.length = 0
-            for _ in self._train(iter(self.batches)):
+            batches = self._noted() if self.keeps else iter(self.batches)
+            while self.trainer.take(batches):
                 pass
-            if not self.taken:
-                raise ValueError(
-                    "there are no batches to train on; note that an iterator is spent after its first epoch"
-                )
-            self.length = len(self.taken)
-            yield
+            if not self.trainer.taken:
+                raise ValueError("expected batches to train on, got none; an iterator is spent after its first epoch")
+            self.length = len(self.trainer.taken)
+            yield 1
 
-    def report(self, losses: list[float]) -> int:
-        """Move the mean losses of whole epochs to a list; how many there were."""
-        count = len(self.taken) // self.length if self.length else 0
+    def report(self) -> None:
+        """Move the mean losses of whole epochs to the history."""
+        taken, losses = self.trainer.taken, self.history.loss
+        count, before = (len(taken) // self.length if self.length else 0), len(losses)
         ends = [k * self.length for k in range(count + 1)]
-        means = [_mean(self.taken[start:end]) for start, end in pairwise(ends)]
-        in_one_go(map(losses.extend, [means]), map(self.taken.__delitem__, [slice(ends[-1])]))
-        return count
+        try:
+            losses.extend([_mean(taken[start:end]) for start, end in pairwise(ends)])
+            self.trainer.taken = taken[ends[-1] :]
+        except BaseException:
+            del losses[before:]
+            self.trainer.taken = taken
+            raise
 
-    def _train(self, batches: Iterator[Any]) -> Iterator[None]:
-        """Train on each batch, with a turn after each, or after many."""
-        for batch in batches:
-            self._step(batch)
-            if self.stretch is not None:
-                before = len(self.taken)
-                chosen = self.stretch.take(batches, self.taken)
-                trained = len(self.taken) - before
-                if self.keeps:
-                    self.seen.extend(chain.from_iterable(chosen[:trained]))
-                for other in chosen[trained:]:
-                    self._step(other)
-            yield
-
-    def _step(self, batch: Any) -> None:
-        samples = batch if hasattr(batch, "pack") else require_batch(batch)
-        self.optimizer.zero_grad()
-        total = _add_gradients(self.loss, samples, self.share(len(samples)), self.executor)
-        if self.max_norm is not None:
-            clip(self.optimizer.residence, self.max_norm)
-        self.optimizer.step()
-        if self.schedule is not None:
-            self.schedule.step()
-        if self.keeps:
+    def _noted(self) -> Iterator[Any]:
+        for batch in self.batches:
+            samples = batch if isinstance(batch, Sequence) else require_batch(batch)
             self.seen.extend(samples)
-        self.taken.append((len(samples), total))
+            yield samples
 
 
 def _mean(taken: Sequence[Taken]) -> float:

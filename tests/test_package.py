@@ -26,10 +26,9 @@ USES = {
     "ops": [],
     "engine": ["graph", "ops"],
     "higher": ["engine"],
-    "nn": ["tape.residence"],
+    "nn": ["engine"],
     "losses": ["engine"],
-    "optimizer": ["tape.residence"],
-    "optim": ["optimizer"],
+    "optim": ["engine"],
     "data": [],
     "tape.instructions": ["engine"],
     "tape.assemble": ["tape.instructions"],
@@ -40,21 +39,14 @@ USES = {
     "tape.products": ["tape.registers"],
     "tape.kernels": ["tape.compiled", "tape.instructions", "tape.products", "tape.vector"],
     "tape.loops": ["tape.kernels"],
-    "tape.resident": ["samples"],
-    "tape.store": ["tape.resident"],
-    "tape.residence": ["tape.store"],
-    "tape.layout": [],
-    "tape.replay": ["samples", "tape.loops", "tape.layout"],
-    "tape.packed": ["tape.replay", "data"],
+    "tape.replay": ["samples", "tape.loops"],
     "tape.traced": ["engine"],
     "tape.checks": ["samples"],
     "tape.track": ["tape.checks", "tape.lower", "tape.replay", "tape.traced"],
-    "tape.recorded": ["tape.track", "tape.residence"],
+    "tape.recorded": ["tape.track"],
     "samples": ["engine"],
     "workers": ["samples", "higher"],
-    "tape.rules": ["tape.loops"],
-    "tape.stretch": ["tape.rules", "tape.packed", "optim"],
-    "train": ["tape.recorded", "optim", "workers", "tape.stretch"],
+    "train": ["optim", "workers"],
     "check": ["higher"],
     "pictures.formula": ["engine"],
     "pictures.palette": [],
@@ -134,7 +126,7 @@ def test_imports_run_downward_only(name):
 
 
 def test_the_core_knows_no_third_party():
-    for name in ("graph", "ops", "engine", "higher", "nn", "losses", "optimizer", "optim", "data", "check"):
+    for name in ("graph", "ops", "engine", "higher", "nn", "losses", "optim", "data", "check"):
         roots = {module.partition(".")[0] for module in imported(MODULES[name])}
         assert roots <= sys.stdlib_module_names | {"micrograd"}, name
 

@@ -153,7 +153,7 @@ def test_a_batch_may_be_an_array(line):
     [
         (Line().loss, [], "mean", "one sample at least"),
         (Line().loss, iter([]), "sum", "one sample at least"),
-        (Line().loss, SAMPLES, "average", "'mean' or 'sum'; got 'average'"),
+        (Line().loss, SAMPLES, "average", "'mean' or 'sum', got 'average'"),
         (lambda x, y: x - y, SAMPLES, "mean", "for sample 0 of the batch, got -2.0"),
         (lambda *_: None, SAMPLES, "mean", "for sample 0 of the batch, got None"),
         (lambda x, _: Value(x + 1).log(), SAMPLES, "mean", r"sample 2 of the batch: log\(0.0\)"),
@@ -315,9 +315,9 @@ def test_a_spent_iterator_is_no_epoch(line):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"batches": []}, "no batches"),
+        ({"batches": []}, "expected batches"),
         ({"batches": [[]]}, "one sample at least"),
-        ({"reduction": "max"}, "'mean' or 'sum'; got 'max'"),
+        ({"reduction": "max"}, "'mean' or 'sum', got 'max'"),
         ({"max_norm": -1}, "max_norm"),
         ({"held_out": []}, "one sample at least"),
     ],
@@ -393,5 +393,5 @@ def test_a_sample_in_the_place_of_a_batch(line):
 
 @pytest.mark.parametrize("epochs", [-1, 2.5, "3"])
 def test_epochs_are_a_whole_number(epochs):
-    with pytest.raises(ValueError, match="epochs is a whole number from 0; got"):
+    with pytest.raises(ValueError, match="epochs must be a whole number >= 0, got"):
         fit(Line().loss, [SAMPLES], SGD([Value(1.0)]), epochs, progress=False)

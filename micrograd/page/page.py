@@ -23,7 +23,7 @@ from typing import Any
 
 from micrograd.engine import Value, is_recording
 from micrograd.graph import nodes
-from micrograd.optimizer import Optimizer
+from micrograd.optim import Optimizer
 from micrograd.page.recorder import Recorder, Step
 from micrograd.pictures.formula import VISIBLE
 from micrograd.pictures.palette import DATA, GRADIENT, ROLES

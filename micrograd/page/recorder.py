@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.optim import SGD
-from micrograd.optimizer import Optimizer
+from micrograd.optim import SGD, Optimizer
 from micrograd.pictures.formula import digits, names, write
 
 NONE = "·"  # a number that is not there yet

@@ -21,11 +21,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from micrograd.engine import Value, is_recording, recording
+from micrograd.engine import Value, is_recording, recording, set_grad
 from micrograd.ops import Primitive
-from micrograd.samples import LOCK, call_numbered, from_arguments, values_of
+from micrograd.samples import call_numbered, from_arguments, values_of
+from micrograd.tape import LOCK
 from micrograd.tape.instructions import Tape
-from micrograd.tape.residence import Residence
 from micrograd.tape.track import Track
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
 WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
 ONE_CALL = 300  # the same where one call is answered, maybe without a gradient
-MOST_PACKS, MOST_BYTES = 64, 1 << 16  # batches that are kept packed, and how large one may be, written as bytes
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
@@ -60,8 +59,6 @@ class Recorded:
     Attributes:
         function: the plain function.
         parameters: those of all tapes; the ones of each tape come first.
-        residence: where their numbers are, in Values or in arrays.
-        layouts: of the samples met so far, see ``layout``.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -70,10 +67,7 @@ class Recorded:
         functools.update_wrapper(self, function, updated=())
         self.function: Callable[..., Any] = function.function if isinstance(function, Recorded) else function
         self.parameters: list[Value] = []
-        self.residence = Residence(self.parameters)
         self._tracks: dict[Any, Track] = {}
-        self.layouts: dict[int, Any] = {}
-        self._packs: dict[bytes, Pack] = {}  # of batches met lately, as training goes over them again and again
         self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -106,6 +100,10 @@ class Recorded:
 
         return Primitive("tape", refuse, refuse)
 
+    def mean(self, samples: Sequence[Any]) -> float:
+        """The mean of the results, without gradients."""
+        return float(self.map(samples).mean())
+
     def map(self, samples: Sequence[Any]) -> "Array":
         """Results for many samples, without gradients: an array (samples,), or (samples, results) for lists of them."""
         from micrograd.tape import replay
@@ -128,57 +126,34 @@ class Recorded:
         return self.track(*replay.flatten(from_arguments(arguments))).tape
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
-        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses. A batch of
-        a ``PackedLoader`` is replayed as it is.
+        """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
 
         None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
         a number is not finite, which it raises an error for.
         """
-        pack, order = getattr(samples, "pack", None), getattr(samples, "order", None)
-        if pack is None:
-            if not self._tracks:
-                self.pack(samples)  # which records: what cannot be replayed is told at once
-            if self._largest * len(samples) < WORTHWHILE:
-                return None  # before kernels are loaded
-            pack, values = self.pack(samples)
-        else:
-            values = self.values()
-        answer = pack.gradient(values, order, executor)
+        if not self._tracks:
+            self.pack(samples)  # which records: what cannot be replayed is told at once
+        if self._largest * len(samples) < WORTHWHILE:
+            return None  # before kernels are loaded
+        pack, values = self.pack(samples)
+        answer = pack.gradient(values, None, executor)
         if answer is None:
             return None
         loss, gradient = answer
         gradient *= share
         with LOCK:
-            if self.residence.take():
-                self.residence.add_grad(gradient)
-            else:
-                for parameter, slope in zip(self.parameters, gradient.tolist()):
-                    parameter.grad += slope
+            set_grad(self.parameters, [p.grad + slope for p, slope in zip(self.parameters, gradient.tolist())])
         return loss
 
     def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
         """Samples ready for replay, and the parameters' numbers."""
-        from micrograd.tape.replay import Pack, written
+        from micrograd.tape.replay import Pack
 
-        with LOCK:
-            data = written(samples)
-            if data is None or len(data) > MOST_BYTES:
-                return Pack(self, samples, data), self.values()
-            pack = self._packs.pop(data, None)
-            if pack is None:
-                pack = Pack(self, samples, data)
-            pack.samples = samples  # which may have been changed since
-            if pack.is_plain:
-                self._packs[data] = pack
-            if len(self._packs) > MOST_PACKS:
-                del self._packs[next(iter(self._packs))]  # which was used longest ago
-            return pack, self.values()
+        return Pack(self, samples), self.values()
 
     def values(self) -> "Array":
         """The parameters' numbers."""
         with LOCK:
-            if self.residence.find():
-                return self.residence.data  # type: ignore[no-any-return]
             from micrograd.tape import replay
 
             return replay.data(self.parameters)

@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import isnan
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any
 
 from micrograd.engine import Value
 from micrograd.samples import call_numbered
@@ -22,7 +22,6 @@ from micrograd.tape.instructions import Tape
 try:
     import numpy as np
 
-    from micrograd.tape import layout
     from micrograd.tape.kernels import replay, scratch_size
     from micrograd.tape.loops import addresses
 except ModuleNotFoundError as cause:
@@ -40,8 +39,6 @@ Group = tuple[Any, Array, Array]
 # Of the samples that are one piece of work, a millisecond or so. Fixed, so that the order in which sums are taken does
 # not depend on who works.
 CHUNK_OPERANDS = 1 << 23
-
-PLAIN = {list, tuple, float, int}
 
 # The shape of a number is None, of a list or tuple (type, shapes of its items), of an array (ndarray, its dimensions).
 Shape = Any
@@ -106,19 +103,6 @@ def group(samples: Sequence[Any]) -> list[tuple[Shape, Any, Any]]:
         (shape, np.array(positions), np.array(columns, dtype=np.float64).reshape(len(positions), -1).T.copy())
         for shape, (positions, columns) in found.items()
     ]
-
-
-def written(samples: Sequence[Any]) -> bytes | None:
-    """Samples as bytes, if it looks as if that were quickly done."""
-    return layout.written(samples) if _is_plain(samples) else None
-
-
-def _is_plain(samples: Sequence[Any]) -> TypeGuard[list[Any]]:
-    """Whether it looks as if there were no arrays in these samples."""
-    first = samples[0]
-    if type(samples) is not list or type(first) not in PLAIN:
-        return False
-    return type(first) is not tuple or PLAIN.issuperset(map(type, first))
 
 
 def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
@@ -211,23 +195,15 @@ class Pack:
 
     Packing costs more than a replay, so ``fit`` packs its data once and takes batches by their positions.
 
-    Args:
-        data: the samples as written by ``layout``, if they were.
-
-    Attributes:
-        samples: these, or others that are written alike.
-        is_plain: whether samples that are written alike are alike: lists, tuples, floats and ints, nothing else.
     """
 
-    def __init__(self, recorded: Any, samples: Sequence[Any], data: bytes | None = None) -> None:
+    def __init__(self, recorded: Any, samples: Sequence[Any]) -> None:
         self.recorded = recorded
         self.samples = samples
         self.checked = False
         self.groups: list[Group] = []
         self.where: Any = None  # with several groups: of each sample, its group and its column there
-        plain = layout.columns(samples, recorded.layouts, data) if _is_plain(samples) else None
-        self.is_plain = plain is not None
-        for shape, positions, columns in [(plain[0], np.arange(len(samples)), plain[1])] if plain else group(samples):
+        for shape, positions, columns in group(samples):
             track = recorded.first_track(samples, shape, columns, positions)
             self.groups.append((track, columns, positions))
         self.all = positions if len(self.groups) == 1 else np.arange(len(samples))

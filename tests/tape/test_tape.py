@@ -581,14 +581,6 @@ def line(slope, shift):
     return lambda x, y: (slope * sum(x) + shift - y) ** 2
 
 
-def test_a_batch_that_comes_again_is_packed_once():
-    w, b, batches = Value(2.0), Value(1.0), [pairs(20, seed) for seed in range(3)]
-    fast = jit(line(w, b))
-    packs = [[fast.pack(copy.deepcopy(batch))[0] for batch in batches] for _ in range(3)]
-    assert packs[0] == packs[1] == packs[2]
-    assert len({id(pack) for pack in packs[0]}) == 3
-
-
 def test_a_batch_that_was_changed_is_another_one():
     w, b, batch = Value(2.0), Value(1.0), [([0.1 * k, -1.0], 1) for k in range(30)]
     fast = jit(line(w, b))
@@ -627,16 +619,6 @@ def test_batches_that_only_look_alike(kinds):
     for kind in kinds * 2:
         batch = [(kind([1.0, 0.5 * k]), 2.0) for k in range(60)]
         assert accumulate(fast, batch) == pytest.approx(accumulate(function, batch), rel=1e-12)
-
-
-def test_few_batches_are_kept():
-    w, b = Value(2.0), Value(1.0)
-    fast = jit(line(w, b))
-    big = pairs(4000)
-    for batch in [*([pair] for pair in pairs(200)), big, big]:
-        fast.pack(batch)
-    assert 0 < len(fast._packs) <= 64
-    assert max(map(len, fast._packs)) < 1000
 
 
 # ---- what a comparison has found -------------------------------------------------------------------------------------

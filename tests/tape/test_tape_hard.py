@@ -281,9 +281,9 @@ def trained(wrap, batches, make=lambda parameters: optim.SGD(parameters, 0.1), *
     [
         ([PAIRS[:50], []], {}, ValueError, "one sample at least; got none"),
         (PAIRS[:4], {}, TypeError, "a batch is a list of samples; got a sample"),
-        ([PAIRS], {"max_norm": -1}, ValueError, "max_norm is to be at least 0; got -1"),
-        ([PAIRS], {"max_norm": math.nan}, ValueError, "max_norm is to be at least 0; got nan"),
-        ([PAIRS], {"max_norm": "a"}, ValueError, "max_norm is to be at least 0; got 'a'"),
+        ([PAIRS], {"max_norm": -1}, ValueError, "max_norm must be >= 0, got -1"),
+        ([PAIRS], {"max_norm": math.nan}, ValueError, "max_norm must be >= 0, got nan"),
+        ([PAIRS], {"max_norm": "a"}, ValueError, "max_norm must be >= 0, got 'a'"),
     ],
 )
 @pytest.mark.parametrize("wrap", [jit, lambda loss: loss], ids=["tape", "eager"])
