@@ -45,7 +45,7 @@ class Leaving:
         return relation(value.data, other.data if isinstance(other, Value) else other)
 
 
-_leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())
+_leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())  # noqa: B039  # it holds nothing
 
 
 @contextmanager
