@@ -31,6 +31,7 @@ USES = {
     "optim": ["engine"],
     "data": [],
     "tape.instructions": ["engine"],
+    "tape.tape": ["engine"],
     "tape.assemble": ["tape.instructions"],
     "tape.lower": ["tape.assemble"],
     "tape.vector": [],
