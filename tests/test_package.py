@@ -32,6 +32,7 @@ USES = {
     "data": [],
     "tape.instructions": ["engine"],
     "tape.tape": ["engine"],
+    "tape.symbols": ["ops"],
     "tape.assemble": ["tape.instructions"],
     "tape.lower": ["tape.assemble"],
     "tape.vector": [],
