@@ -24,9 +24,9 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
     again. A v that ``output`` does not depend on has 0. Raises ValueError if data that a rule needs was changed since
     the graph was recorded: the second derivative would then not belong to the first.
     """
-    sums: dict[Value, Any] = {output: as_value(1.0) if create_graph else 1.0}
+    sums: dict[int, Any] = {id(output): as_value(1.0) if create_graph else 1.0}
     for node in reversed(topological_order(output)):
-        if node not in sums:
+        if id(node) not in sums:
             continue
         if not node.partials:
             raise ValueError(
@@ -34,11 +34,11 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
             )
         slopes = _slopes(node) if create_graph else node.partials
         for parent, slope in zip(node.parents, slopes, strict=True):
-            term = sums[node] * slope
-            sums[parent] = sums[parent] + term if parent in sums else term
+            term = sums[id(node)] * slope
+            sums[id(parent)] = sums[id(parent)] + term if id(parent) in sums else term
     if isinstance(wrt, Value):
-        return as_value(sums.get(wrt, 0.0))
-    return [as_value(sums.get(v, 0.0)) for v in wrt]
+        return as_value(sums.get(id(wrt), 0.0))
+    return [as_value(sums.get(id(v), 0.0)) for v in wrt]
 
 
 def _slopes(node: Value) -> Sequence[Any]:

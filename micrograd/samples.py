@@ -86,14 +86,14 @@ def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:
 
 def graph_of(results: Sequence[Value]) -> list[Value]:
     """The nodes of several results' graphs, in the order in which a walk back from the results meets them."""
-    found = dict.fromkeys(results)
-    met = list(found)
+    found = {id(result): result for result in results}
+    met = list(found.values())
     while met:
         for parent in met.pop().parents:
-            if parent not in found:
-                found[parent] = None
+            if id(parent) not in found:
+                found[id(parent)] = parent
                 met.append(parent)
-    return list(found)
+    return list(found.values())
 
 
 def plain_leaves(graph: Sequence[Any]) -> list[Value]:
