@@ -59,6 +59,11 @@ def leaving(how: Leaving) -> Iterator[None]:
         _leaving.set(before)
 
 
+def current_leaving() -> Leaving:
+    """What happens now where a Value leaves the graph."""
+    return _leaving.get()
+
+
 def number(data: Any) -> float:
     """``data`` as a float. Raises TypeError for what is not a real number, ValueError for nan."""
     if type(data) is float and data - data == 0.0:

@@ -26,8 +26,9 @@ def topological_order(root: Node) -> list[Node]:
     if not root.parents:
         return []
     order: list[Node] = []
+    kind: Any = type(root)
     # A call of id() for every edge would make a training step 8 % slower.
-    seen: set[Any] = set() if type(root).__hash__ is object.__hash__ else Identities()
+    seen: set[Any] = set() if kind.__hash__ is object.__hash__ else Identities()
     path: list[tuple[Node, Iterator[Node]]] = []
     node, rest = root, iter(root.parents)
     while True:

@@ -112,7 +112,7 @@ mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
 div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
 # math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
 # The slope by the exponent is z·log x, whose limit at x = 0 is 0 for y > 0; elsewhere log refuses x ≤ 0.
-pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), z * log(x) if x or not y > 0 else 0.0), "**")
+pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= x <= 0 and y > 0 else z * log(x)), "**")
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -208,6 +208,6 @@ def _pick(values: Sequence[float], index: float) -> float:
 pick = primitive(
     "pick",
     _pick,
-    lambda z, values, index: (*[1.0 * (i == int(float(index))) for i in range(len(values))], 0.0),
+    lambda z, values, index: (*[1.0 * (i <= index <= i) for i in range(len(values))], 0.0),
     group=lambda v: (v[:-1], v[-1]),
 )
