@@ -241,8 +241,9 @@ class Value(Copyable):
     def backward(self, gradient: float = 1.0) -> None:
         """Add to ``grad`` of every leaf of this graph: ``gradient`` · ∂self/∂leaf. Interior nodes are set to theirs.
 
-        A second call adds the same again, since interior nodes start from zero. ``gradient`` is the derivative of some
-        final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over a batch of B.
+        A second call adds the same again, but for rounding, since interior nodes start from zero. ``gradient`` is the
+        derivative of some final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over
+        a batch of B.
         """
         gradient = number(gradient)
         order = topological_order(self)
@@ -439,5 +440,5 @@ def pick(values: Sequence[Any], index: Any) -> Any:
 
 
 def logsumexp(values: Iterable[Any]) -> Value:
-    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax."""
+    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
     return apply(ops.logsumexp, values)

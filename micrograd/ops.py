@@ -179,7 +179,17 @@ def _vectors(v: Sequence[Any]) -> Sequence[Any]:
 
 def _logsumexp(v: Sequence[float]) -> float:
     largest = max(v)  # taken out, so that no exponential overflows
+    if math.isinf(largest):
+        return math.nan if any(map(math.isnan, v)) else largest
     return largest + math.log(sum([math.exp(x - largest) for x in v]))
+
+
+def _softmax(v: Sequence[Any]) -> Sequence[Any]:
+    """The shares exp(vᵢ) / Σ exp(vⱼ): of equal ones the same, how large they may be; exp(vᵢ - z) rounds there."""
+    largest = max(v)
+    shares = [exp(x - largest) for x in v] if -math.inf < largest < math.inf else [1.0 * (x >= largest) for x in v]
+    total = sum(shares)
+    return tuple([share / total for share in shares])
 
 
 # A unit's input signal, bias + Σ wᵢxᵢ, as one node: the lecture's s, and what makes plain Python fast enough.
@@ -192,7 +202,7 @@ dot = primitive(
 logsumexp = primitive(
     "logsumexp",
     _logsumexp,
-    lambda z, v: tuple([exp(x - z) for x in v]),
+    lambda z, v: _softmax(v),
     "log Σ exp",
     group=lambda v: (v,),
 )
