@@ -26,6 +26,9 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
+# The ``grad`` of a leaf that no backward pass has reached since it was set to 0. What is added to it is another object.
+NOT_REACHED = float(0)
+
 # The class of the nodes that are being recorded: Value, a subclass, or None while nothing is recorded.
 _recording: "ContextVar[type[Value] | None]"
 
@@ -179,7 +182,7 @@ class Value(Copyable):
         if role not in LEAVES:
             raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
         self.data = number(data)
-        self.grad = 0.0
+        self.grad = NOT_REACHED
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
@@ -260,6 +263,8 @@ class Value(Copyable):
                         parent.grad += delta * slope
             else:
                 node._backward()
+        for leaf in order[0].parents if order else ():  # the deepest, so that an optimizer sees that it was reached
+            leaf.grad += 0.0
 
     @property
     def role(self) -> str:

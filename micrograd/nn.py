@@ -18,7 +18,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from micrograd.engine import Value, dot, number, pick, set_data
+from micrograd.engine import NOT_REACHED, Value, dot, number, pick, set_data
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -101,8 +101,9 @@ class Module:
         return found
 
     def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, for the next batch."""
         for parameter in self.parameters():
-            parameter.grad = 0.0
+            parameter.grad = NOT_REACHED
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters by name."""

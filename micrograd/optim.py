@@ -12,11 +12,12 @@ gradient and state in, the new parameter and state out. A step is taken whole or
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from micrograd.engine import Value, number, set_data, set_grad
+from micrograd.engine import NOT_REACHED, Value, number, set_data, set_grad
 
 Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
 
@@ -58,6 +59,7 @@ class Optimizer:
         self.parameters: Sequence[Value] = tuple(found)
         self.lr = within("lr", lr, 0)
         self.steps = 0
+        self._warned = False
         self.state: list[Sequence[float]] = [[0.0] * len(found) for _ in range(state)]
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -68,9 +70,16 @@ class Optimizer:
         """Change every parameter by its gradient.
 
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite. Then, and if Ctrl-C
-        comes in between, nothing has changed.
+        comes in between, nothing has changed. Warns, once, if no backward pass has reached any of the parameters.
         """
         gradients = [parameter.grad for parameter in self.parameters]
+        if not self._warned and all(gradient is NOT_REACHED for gradient in gradients):
+            self._warned = True
+            warnings.warn(
+                f"no backward pass has reached any of this {type(self).__name__}'s {len(gradients)} parameters; if the "
+                "model was made anew, make the optimizer anew too, from its parameters()",
+                stacklevel=2,
+            )
         self.require_finite("gradient", gradients)
         before = Snapshot(self)
         try:
@@ -105,12 +114,13 @@ class Optimizer:
         return {
             name: setting
             for name, setting in vars(self).items()
-            if name not in ("parameters", "names", "lr", "steps", "state")
+            if name not in ("parameters", "names", "lr", "steps", "state", "_warned")
         }
 
     def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, for the next batch."""
         for parameter in self.parameters:
-            parameter.grad = 0.0
+            parameter.grad = NOT_REACHED
 
     def state_dict(self) -> dict[str, Any]:
         """What a later run needs to go on: learning rate, number of steps, state."""
