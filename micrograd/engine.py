@@ -41,11 +41,11 @@ class Leaving:
 
     def number(self, value: "Value") -> float:
         """For ``float(value)``, ``int(value)``, ``bool(value)`` and ``round(value)``."""
-        return value.data
+        return float(value.data)  # which somebody may have set to an int, or to a NumPy number
 
     def compare(self, relation: Callable[[Any, Any], bool], value: "Value", other: Any) -> Any:
         """For ``value < other`` and the like; ``other`` is a Value or a number."""
-        return relation(value.data, other.data if isinstance(other, Value) else other)
+        return relation(float(value.data), float(other.data) if isinstance(other, Value) else other)
 
 
 _leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())  # noqa: B039  # it holds nothing

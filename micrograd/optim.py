@@ -99,7 +99,7 @@ class Optimizer:
         for name, x in zip(self.names, data):
             if isinstance(x, Value):
                 raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
-        columns = [data, gradients, *self.state]
+        columns = [list(map(float, data)), gradients, *self.state]
         rows: list[tuple[float, ...]] = []
         try:
             rows.extend(self.rule(*row) for row in zip(*columns))

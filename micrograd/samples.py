@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, TypeVar
 
+from micrograd.data import listed
 from micrograd.engine import Value, as_value, is_recording
 
 Answer = TypeVar("Answer")
@@ -35,7 +36,7 @@ def require_batch(batch: Any) -> list[Any]:
         raise TypeError(
             f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
         )
-    samples = list(batch)
+    samples = listed(batch)
     if not samples:
         raise ValueError("a batch wants one sample at least; got none")
     return samples
