@@ -11,9 +11,16 @@ from numbers import Integral
 from typing import Any
 
 
+def listed(things: Any) -> list[Any]:
+    """The members of anything iterable, or of a data set that has a length and an index, whatever lies beyond it."""
+    if not hasattr(things, "__iter__") and hasattr(things, "__getitem__") and hasattr(things, "__len__"):
+        return [things[i] for i in range(len(things))]
+    return list(things)
+
+
 def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
     """The samples (x, y) of two lists or arrays of one length; arrays become lists of Python numbers."""
-    xs, ys = (column.tolist() if hasattr(column, "tolist") else list(column) for column in (xs, ys))
+    xs, ys = (column.tolist() if hasattr(column, "tolist") else listed(column) for column in (xs, ys))
     if len(xs) != len(ys):
         raise ValueError(f"as many inputs as targets are wanted; got {len(xs)} and {len(ys)}")
     return list(zip(xs, ys))

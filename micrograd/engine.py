@@ -26,6 +26,9 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
+# The ``grad`` of a leaf that no backward pass has reached since it was set to 0. What is added to it is another object.
+NOT_REACHED = float(0)
+
 # The class of the nodes that are being recorded: Value, a subclass, or None while nothing is recorded.
 _recording: "ContextVar[type[Value] | None]"
 
@@ -38,11 +41,11 @@ class Leaving:
 
     def number(self, value: "Value") -> float:
         """For ``float(value)``, ``int(value)``, ``bool(value)`` and ``round(value)``."""
-        return value.data
+        return float(value.data)  # which somebody may have set to an int, or to a NumPy number
 
     def compare(self, relation: Callable[[Any, Any], bool], value: "Value", other: Any) -> Any:
         """For ``value < other`` and the like; ``other`` is a Value or a number."""
-        return relation(value.data, other.data if isinstance(other, Value) else other)
+        return relation(float(value.data), float(other.data) if isinstance(other, Value) else other)
 
 
 _leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())  # noqa: B039  # it holds nothing
@@ -57,6 +60,11 @@ def leaving(how: Leaving) -> Iterator[None]:
         yield
     finally:
         _leaving.set(before)
+
+
+def current_leaving() -> Leaving:
+    """What happens now where a Value leaves the graph."""
+    return _leaving.get()
 
 
 def number(data: Any) -> float:
@@ -174,7 +182,7 @@ class Value(Copyable):
         if role not in LEAVES:
             raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
         self.data = number(data)
-        self.grad = 0.0
+        self.grad = NOT_REACHED
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
@@ -236,8 +244,9 @@ class Value(Copyable):
     def backward(self, gradient: float = 1.0) -> None:
         """Add to ``grad`` of every leaf of this graph: ``gradient`` · ∂self/∂leaf. Interior nodes are set to theirs.
 
-        A second call adds the same again, since interior nodes start from zero. ``gradient`` is the derivative of some
-        final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over a batch of B.
+        A second call adds the same again, but for rounding, since interior nodes start from zero. ``gradient`` is the
+        derivative of some final result by this node: 1 for the loss itself, 1/B for one sample's share in a mean over
+        a batch of B.
         """
         gradient = number(gradient)
         order = topological_order(self)
@@ -254,6 +263,8 @@ class Value(Copyable):
                         parent.grad += delta * slope
             else:
                 node._backward()
+        for leaf in order[0].parents if order else ():  # the deepest, so that an optimizer sees that it was reached
+            leaf.grad += 0.0
 
     @property
     def role(self) -> str:
@@ -434,5 +445,5 @@ def pick(values: Sequence[Any], index: Any) -> Any:
 
 
 def logsumexp(values: Iterable[Any]) -> Value:
-    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax."""
+    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
     return apply(ops.logsumexp, values)

@@ -18,7 +18,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from micrograd.engine import Value, dot, number, pick, set_data
+from micrograd.engine import NOT_REACHED, Value, dot, number, pick, set_data
 
 # θ by name. "linear" is the identity, without a node of its own.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -101,8 +101,9 @@ class Module:
         return found
 
     def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, for the next batch."""
         for parameter in self.parameters():
-            parameter.grad = 0.0
+            parameter.grad = NOT_REACHED
 
     def state_dict(self) -> dict[str, float]:
         """The numbers of the parameters by name."""
@@ -122,30 +123,27 @@ class Module:
         set_data(list(own.values()), [_finite(name, state[name]) for name in own])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters as JSON. The file appears whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        """Write the parameters as JSON, which ``load`` reads.
+
+        The file appears whole or not at all, whatever interrupts it, and of several that save to one path at once the
+        last wins. A file in its place is replaced and keeps its access rights. Raises ValueError, and writes nothing,
+        if a parameter is not finite.
+        """
         numbers = {name: _finite(name, data) for name, data in self.state_dict().items()}
-        content = {"format": _FORMAT, "parameters": numbers}
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                json.dump(content, file, indent=1, allow_nan=False)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        _write(Path(path), json.dumps({"format": _FORMAT, "parameters": numbers}, indent=1, allow_nan=False))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Set the parameters from a file by ``save``. A file that is truncated, foreign or of another shape raises
         ValueError and leaves the model as it was.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once)
         except (ValueError, RecursionError) as cause:
-            raise ValueError(f"{path} is not a whole JSON file: {cause}") from cause
+            raise ValueError(
+                f"{path}: expected a JSON file as save() writes it, got something else: {cause}"
+            ) from cause
         if not (isinstance(content, dict) and content.get("format") == _FORMAT):
-            raise ValueError(f"{path} holds no parameters saved by micrograd: it lacks 'format': {_FORMAT!r}")
+            raise ValueError(f"{path} holds no parameters saved by micrograd: expected 'format': {_FORMAT!r}")
         try:
             self.load_state_dict(content.get("parameters", {}))
         except (TypeError, ValueError) as cause:
@@ -155,13 +153,41 @@ class Module:
 _FORMAT = "micrograd parameters 1"
 
 
+def _write(path: Path, text: str) -> None:
+    """Write beside the path, to a name that nobody else can know, and then put the file in its place."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}; create it first")
+    partial = path.with_name(f"{os.urandom(8).hex()}.partial")
+    try:
+        with partial.open("x", encoding="utf-8") as file:  # "x": if somebody had made it, they would keep it
+            if path.is_file() and not path.is_symlink():
+                partial.chmod(path.stat().st_mode & 0o777)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a JSON file. Raises ValueError for a name that stands there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
+    return found
+
+
 def _finite(name: str, data: Any) -> float:
+    if isinstance(data, bool):
+        raise TypeError(f"{name}: expected a number, got {data}")
     try:
         result = number(data)
     except (TypeError, ValueError) as cause:
         raise type(cause)(f"{name}: {cause}") from cause
     if not math.isfinite(result):
-        raise ValueError(f"{name}: a finite number is wanted, got {result}")
+        raise ValueError(f"{name}: expected a finite number, got {result}")
     return result
 
 

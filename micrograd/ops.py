@@ -112,7 +112,7 @@ mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
 div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
 # math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
 # The slope by the exponent is z·log x, whose limit at x = 0 is 0 for y > 0; elsewhere log refuses x ≤ 0.
-pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), z * log(x) if x or not y > 0 else 0.0), "**")
+pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= x <= 0 and y > 0 else z * log(x)), "**")
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -179,7 +179,17 @@ def _vectors(v: Sequence[Any]) -> Sequence[Any]:
 
 def _logsumexp(v: Sequence[float]) -> float:
     largest = max(v)  # taken out, so that no exponential overflows
+    if math.isinf(largest):
+        return math.nan if any(map(math.isnan, v)) else largest
     return largest + math.log(sum([math.exp(x - largest) for x in v]))
+
+
+def _softmax(v: Sequence[Any]) -> Sequence[Any]:
+    """The shares exp(vᵢ) / Σ exp(vⱼ): of equal ones the same, how large they may be; exp(vᵢ - z) rounds there."""
+    largest = max(v)
+    shares = [exp(x - largest) for x in v] if -math.inf < largest < math.inf else [1.0 * (x >= largest) for x in v]
+    total = sum(shares)
+    return tuple([share / total for share in shares])
 
 
 # A unit's input signal, bias + Σ wᵢxᵢ, as one node: the lecture's s, and what makes plain Python fast enough.
@@ -192,7 +202,7 @@ dot = primitive(
 logsumexp = primitive(
     "logsumexp",
     _logsumexp,
-    lambda z, v: tuple([exp(x - z) for x in v]),
+    lambda z, v: _softmax(v),
     "log Σ exp",
     group=lambda v: (v,),
 )
@@ -208,6 +218,6 @@ def _pick(values: Sequence[float], index: float) -> float:
 pick = primitive(
     "pick",
     _pick,
-    lambda z, values, index: (*[1.0 * (i == int(float(index))) for i in range(len(values))], 0.0),
+    lambda z, values, index: (*[1.0 * (i <= index <= i) for i in range(len(values))], 0.0),
     group=lambda v: (v[:-1], v[-1]),
 )

@@ -12,11 +12,12 @@ gradient and state in, the new parameter and state out. A step is taken whole or
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from micrograd.engine import Value, number, set_data, set_grad
+from micrograd.engine import NOT_REACHED, Value, number, set_data, set_grad
 
 Parameters: TypeAlias = Iterable[Value] | Iterable[tuple[str, Value]]  # values, or pairs (name, value)
 
@@ -58,6 +59,7 @@ class Optimizer:
         self.parameters: Sequence[Value] = tuple(found)
         self.lr = within("lr", lr, 0)
         self.steps = 0
+        self._warned = False
         self.state: list[Sequence[float]] = [[0.0] * len(found) for _ in range(state)]
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -68,9 +70,16 @@ class Optimizer:
         """Change every parameter by its gradient.
 
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite. Then, and if Ctrl-C
-        comes in between, nothing has changed.
+        comes in between, nothing has changed. Warns, once, if no backward pass has reached any of the parameters.
         """
         gradients = [parameter.grad for parameter in self.parameters]
+        if not self._warned and all(gradient is NOT_REACHED for gradient in gradients):
+            self._warned = True
+            warnings.warn(
+                f"no backward pass has reached any of this {type(self).__name__}'s {len(gradients)} parameters; if the "
+                "model was made anew, make the optimizer anew too, from its parameters()",
+                stacklevel=2,
+            )
         self.require_finite("gradient", gradients)
         before = Snapshot(self)
         try:
@@ -90,7 +99,7 @@ class Optimizer:
         for name, x in zip(self.names, data):
             if isinstance(x, Value):
                 raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
-        columns = [data, gradients, *self.state]
+        columns = [list(map(float, data)), gradients, *self.state]
         rows: list[tuple[float, ...]] = []
         try:
             rows.extend(self.rule(*row) for row in zip(*columns))
@@ -105,12 +114,13 @@ class Optimizer:
         return {
             name: setting
             for name, setting in vars(self).items()
-            if name not in ("parameters", "names", "lr", "steps", "state")
+            if name not in ("parameters", "names", "lr", "steps", "state", "_warned")
         }
 
     def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, for the next batch."""
         for parameter in self.parameters:
-            parameter.grad = 0.0
+            parameter.grad = NOT_REACHED
 
     def state_dict(self) -> dict[str, Any]:
         """What a later run needs to go on: learning rate, number of steps, state."""
@@ -128,7 +138,8 @@ class Optimizer:
                 f"got {shape} of {saved['kind']}"
             )
         state = [[number(x) for x in column] for column in saved["state"]]
-        vars(self).update(lr=within("lr", saved["lr"], 0), steps=saved["steps"], state=state)
+        steps = _whole("steps", saved["steps"], least=0)
+        vars(self).update(lr=within("lr", saved["lr"], 0), steps=steps, state=state)  # at once
 
     def require_finite(self, what: str, numbers: Sequence[float]) -> None:
         if all(map(math.isfinite, numbers)):
@@ -159,7 +170,7 @@ class Snapshot:
 
 def within(name: str, x: float, low: float, below: float = math.inf) -> float:
     """``x`` as a float. Raises ValueError, with the setting's name, if it is not a number from ``low`` to ``below``."""
-    if not (isinstance(x, Real) and low <= x < below):
+    if isinstance(x, bool) or not (isinstance(x, Real) and low <= x < below):
         raise ValueError(f"{name} must be >= {low}{f' and < {below}' * (below < math.inf)}, got {x!r}")
     return float(x)
 
@@ -298,8 +309,16 @@ class Schedule:
         raise NotImplementedError
 
     def step(self) -> None:
-        self.steps += 1
-        self.optimizer.lr = self.lr(self.steps)
+        """Count an update, and set the optimizer's learning rate for the next one."""
+        _whole_or_not(lambda: self._go_to(self.steps + 1), self._changing())
+
+    def _go_to(self, t: int) -> None:
+        self.steps = t
+        self.optimizer.lr = self.lr(t)
+
+    def _changing(self) -> list[Any]:
+        """The objects that steps and ``load_state_dict`` change."""
+        return [self, self.optimizer]
 
     def state_dict(self) -> dict[str, float]:
         """What a later run needs to go on, beside the optimizer's state."""
@@ -307,8 +326,14 @@ class Schedule:
 
     def load_state_dict(self, saved: dict[str, float]) -> None:
         """Go on from ``state_dict()`` of a schedule made with the same arguments."""
-        self.base, self.steps = saved["base"], int(saved["steps"])
-        self.optimizer.lr = self.lr(self.steps)
+        if saved.keys() != self.state_dict().keys():
+            raise ValueError(f"the state of a schedule has {', '.join(self.state_dict())}; got {', '.join(saved)}")
+        base, steps = within("base", saved["base"], 0), _whole("steps", saved["steps"], least=0)
+        _whole_or_not(lambda: self._load(base, steps), self._changing())
+
+    def _load(self, base: float, steps: int) -> None:
+        self.base = base
+        self._go_to(steps)
 
 
 class StepLR(Schedule):
@@ -349,10 +374,13 @@ class WarmupLR(Schedule):
             optimizer.lr = then.base
         super().__init__(optimizer)
 
-    def load_state_dict(self, saved: dict[str, float]) -> None:
+    def _changing(self) -> list[Any]:
+        return super()._changing() + ([] if self.then is None else [self.then])
+
+    def _load(self, base: float, steps: int) -> None:
         if self.then is not None:
-            self.then.base = saved["base"]
-        super().load_state_dict(saved)
+            self.then.base = base
+        super()._load(base, steps)
 
     def lr(self, t: int) -> float:
         if t < self.updates:
@@ -360,7 +388,18 @@ class WarmupLR(Schedule):
         return self.base if self.then is None else self.then.lr(t - self.updates)
 
 
-def _whole(name: str, count: int) -> int:
-    if not (isinstance(count, Integral) and count >= 1):
-        raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
+def _whole(name: str, count: Any, least: int = 1) -> int:
+    if isinstance(count, bool) or not (isinstance(count, Integral) and int(count) >= least):
+        raise ValueError(f"{name} must be a whole number >= {least}, got {count!r}")
     return int(count)
+
+
+def _whole_or_not(change: Callable[[], None], things: Sequence[Any]) -> None:
+    """Call ``change``, which sets attributes of these; whatever interrupts it finds them as they were."""
+    before = [(vars(thing), dict(vars(thing))) for thing in things]
+    try:
+        change()
+    except BaseException:
+        for attributes, kept in before:
+            attributes.update(kept)
+        raise

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, TypeVar
 
+from micrograd.data import listed
 from micrograd.engine import Value, as_value, is_recording
 
 Answer = TypeVar("Answer")
@@ -35,7 +36,7 @@ def require_batch(batch: Any) -> list[Any]:
         raise TypeError(
             f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
         )
-    samples = list(batch)
+    samples = listed(batch)
     if not samples:
         raise ValueError("a batch wants one sample at least; got none")
     return samples
@@ -86,14 +87,14 @@ def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:
 
 def graph_of(results: Sequence[Value]) -> list[Value]:
     """The nodes of several results' graphs, in the order in which a walk back from the results meets them."""
-    found = dict.fromkeys(results)
-    met = list(found)
+    found = {id(result): result for result in results}
+    met = list(found.values())
     while met:
         for parent in met.pop().parents:
-            if parent not in found:
-                found[parent] = None
+            if id(parent) not in found:
+                found[id(parent)] = parent
                 met.append(parent)
-    return list(found)
+    return list(found.values())
 
 
 def plain_leaves(graph: Sequence[Any]) -> list[Value]:

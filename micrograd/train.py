@@ -18,6 +18,7 @@ from numbers import Integral
 from types import TracebackType
 from typing import Any, Protocol
 
+from micrograd.data import listed
 from micrograd.engine import Value, no_grad, set_grad
 from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm
 from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
@@ -351,6 +352,7 @@ def fit(
     if not isinstance(epochs, Integral) or epochs < 0:
         raise ValueError(f"epochs must be a whole number >= 0, got {epochs!r}")
     require_recording()
+    batches = batches if hasattr(batches, "__iter__") else listed(batches)
     history = History()
     trainer = _trainer(loss, Step(optimizer, reduction, schedule, max_norm, executor), False, ())
     watched = metric is not None or held_out is not None or bool(callbacks)

@@ -577,6 +577,20 @@ def test_as_a_plain_number():
     assert math.exp(Value(0)) == 1.0
 
 
+@pytest.mark.parametrize("kind", [int, bool, np.float32, np.float64, np.int64, np.array, Fraction])
+def test_data_assigned_a_number_of_another_kind(kind):
+    v, w = Value(7.5), Value(0.5)
+    v.data = kind(1)
+    assert type(float(v)) is float
+    assert (float(v), int(v), round(v), bool(v), math.exp(v)) == (1.0, 1, 1, True, math.e)
+    assert (w < v, v > w, v < 1, v <= 1.0) == (True, True, False, True)
+    assert all(type(answer) is bool for answer in (w < v, v > w, v < 1, v <= 1.0))
+    (v * w + v.tanh()).backward()
+    assert w.grad == 1.0
+    optim.SGD([v], lr=0.5).step()
+    assert (type(v.data), v.data) == (float, 1 - 0.5 * (0.5 + 1 - math.tanh(1) ** 2))
+
+
 def test_arrays_of_values():
     weights = [Value(1.0), Value(2.0), Value(3.0)]
     rows = np.array([[1.0, 0.0, 2.0], [0.5, 1.0, 0.0]])

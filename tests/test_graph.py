@@ -7,6 +7,7 @@ import random
 import pytest
 
 from micrograd import Value, dot, gradients, nn, ops
+from micrograd.engine import recording
 from micrograd.graph import nodes, topological_order
 
 
@@ -129,3 +130,29 @@ def test_a_pickle_finds_its_primitive_again(monkeypatch):
     del ops.TABLE["twice"]
     with pytest.raises(ValueError, match="no primitive named 'twice'"):
         pickle.loads(pickled)
+
+
+class Unhashable(Value):
+    """As nodes that are being recorded may be: what a table keyed by them would find cannot be told."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __eq__(self, other):
+        raise TypeError("compared")
+
+
+def test_nodes_are_told_apart_by_identity_alone():
+    with recording(Unhashable):
+        x, y = Unhashable(2.0), Unhashable(3.0)
+        node = x * y + x * x
+        root = node * node
+        assert [n.op.name for n in topological_order(root)] == ["mul", "mul", "add", "mul"]
+        assert len(nodes(root)) == 6
+        root.backward()
+        assert x.grad == 2 * 10 * 7
+        assert gradients(root, x).data == x.grad
+        assert gradients(gradients(root, x, create_graph=True), y).data == 2 * 2 * 7 + 2 * 10
+        assert gradients(root, [x, y])[1].data == 2 * 10 * 2
+        assert type(copy.deepcopy(root)) is Unhashable
+        assert pickle.loads(pickle.dumps(root)).data == 100.0

@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -339,6 +340,7 @@ UNFIT_STATES = {
     "nan": (lambda state: {**state, FIRST: math.nan}, f"{FIRST}.* got nan"),
     "infinity": (lambda state: {**state, FIRST: math.inf}, f"{FIRST}.* got inf"),
     "out of range": (lambda state: {**state, FIRST: 10**400}, f"{FIRST}.* range of a float"),
+    "true": (lambda state: {**state, FIRST: True}, f"{FIRST}: expected a number, got True"),
     "a list": (lambda state: list(state.values()), "names to numbers"),
 }
 unfit = pytest.mark.parametrize(("change", "message"), UNFIT_STATES.values(), ids=UNFIT_STATES)
@@ -390,7 +392,7 @@ def test_a_truncated_file_changes_nothing(tmp_path):
     whole, before = path.read_bytes(), model.state_dict()
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match="not a whole JSON file"):
+        with pytest.raises(ValueError, match="expected a JSON file"):
             model.load(path)
     assert model.state_dict() == before
 
@@ -415,7 +417,7 @@ def fill_disk(*_, **__):
     raise OSError("the disk is full")
 
 
-@pytest.mark.parametrize(("owner", "name"), [(json, "dump"), (os, "fsync"), (Path, "replace")])
+@pytest.mark.parametrize(("owner", "name"), [(Path, "chmod"), (os, "fsync"), (Path, "replace")])
 def test_a_failure_while_writing_leaves_the_old_file_and_no_litter(model, tmp_path, monkeypatch, owner, name):
     path = tmp_path / "model.json"
     model.save(path)
@@ -443,3 +445,53 @@ def test_saving_leaves_one_file(model, tmp_path):
     path = tmp_path / "model.json"
     model.save(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_with_a_name_twice(tmp_path):
+    neuron, path = nn.Neuron(1), tmp_path / "model.json"
+    neuron.save(path)
+    before = neuron.state_dict()
+    path.write_text(path.read_text().replace('"weights.0"', '"bias": 7.0, "weights.0"'))
+    with pytest.raises(ValueError, match="'bias' stands there twice"):
+        neuron.load(path)
+    assert neuron.state_dict() == before
+
+
+def test_a_file_keeps_its_access_rights(model, tmp_path):
+    path = tmp_path / "model.json"
+    model.save(path)
+    usual = path.stat().st_mode
+    for mode in (0o600, 0o664):
+        path.chmod(mode)
+        model.save(path)
+        assert path.stat().st_mode & 0o777 == mode
+    path.unlink()
+    model.save(path)
+    assert path.stat().st_mode == usual
+
+
+def test_a_link_is_replaced_and_what_it_points_to_stays(model, tmp_path):
+    """Be it in the place of the file, or planted where an old version wrote its partial file."""
+    path, other = tmp_path / "model.json", tmp_path / "other"
+    other.write_text("precious")
+    path.symlink_to(other)
+    path.with_name(f"model.json.{os.getpid()}.partial").symlink_to(other)
+    model.save(path)
+    assert other.read_text() == "precious"
+    assert not path.is_symlink()
+    model.load(path)
+
+
+def test_threads_that_save_to_one_path(tmp_path):
+    path, models = tmp_path / "model.json", [nn.Neuron(50) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda model: [model.save(path) for _ in range(10)], models))
+    found = nn.Neuron(50)
+    found.load(path)
+    assert found.state_dict() in [model.state_dict() for model in models]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*absent; create it first"):
+        model.save(tmp_path / "absent" / "model.json")

@@ -178,6 +178,47 @@ def test_slope_of_expm1_keeps_its_digits(x):
     assert Value(x).expm1().partials[0] == pytest.approx(math.exp(x), rel=1e-12, abs=0)
 
 
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("point", "value", "shares"),
+    [
+        ([1e16, 1e16], 1e16, [0.5, 0.5]),
+        ([-1e16] * 4, -1e16, [0.25] * 4),
+        ([1e16, 1e16 - 2, -1e16], 1e16, [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(2)), 0.0]),
+        ([1e308, -1e308], 1e308, [1.0, 0.0]),
+        ([-INF, 2.0, 2.0], 2 + math.log(2), [0.0, 0.5, 0.5]),
+        ([-INF, 0.0], 0.0, [0.0, 1.0]),
+        ([-INF, -INF], -INF, [0.5, 0.5]),
+        ([INF, 1.0], INF, [1.0, 0.0]),
+    ],
+)
+def test_logsumexp_and_its_shares_at_the_ends_of_the_line(point, value, shares):
+    leaves = [Value(x) for x in point]
+    node = ops.logsumexp(*leaves)
+    node.backward()
+    assert node.data == ops.logsumexp(*point) == pytest.approx(value, rel=1e-15)
+    assert [v.grad for v in leaves] == pytest.approx(shares, rel=1e-15)
+
+
+def test_second_derivatives_of_logsumexp_at_a_tie():
+    """p(1 - p) and -p², whether the numbers are large or not."""
+    for x in (0.0, 1e16, -1e16):
+        leaves = [Value(x), Value(x)]
+        first = gradients(ops.logsumexp(*leaves), leaves, create_graph=True)
+        assert [[g.data for g in gradients(share, leaves)] for share in first] == [[0.25, -0.25], [-0.25, 0.25]]
+
+
+@pytest.mark.parametrize("others", [[1.0], [INF], [-INF], [-INF, 1.0]])
+def test_logsumexp_does_not_swallow_nan(others):
+    bad = Value(0.0)
+    bad.data = math.nan
+    for operands in ([bad, *others], [*others, bad]):
+        with pytest.raises(ValueError, match=r"logsumexp.*nan"):
+            ops.logsumexp(*operands)
+
+
 # ---- a primitive of one's own ----------------------------------------------------------------------------------------
 
 

@@ -143,10 +143,45 @@ def test_whatever_stops_a_rule_leaves_no_trace(error):
             return super().rule(w, g, *state)
 
     optimizer = Broken(parameters(1.0, 2.0), momentum=0.9)
+    optimizer.parameters[0].grad = 1.0
     before = numbers(optimizer), optimizer.state_dict()
     with pytest.raises((error, ValueError)):
         optimizer.step()
     assert (numbers(optimizer), optimizer.state_dict()) == before
+
+
+# ---- a model made anew -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zero_grad", [lambda model, _: model.zero_grad(), lambda _, optimizer: optimizer.zero_grad()])
+def test_an_optimizer_whose_parameters_are_not_reached_says_so_once(zero_grad):
+    model = nn.MLP(2, [2, 1])
+    optimizer = SGD(model.parameters())
+    model([1.0, 2.0]).backward()
+    optimizer.step()
+    zero_grad(model, optimizer)
+    model = nn.MLP(2, [2, 1])
+    model([1.0, 2.0]).backward()
+    with pytest.warns(UserWarning, match="no backward pass has reached any of this SGD's 9 parameters.*made anew"):
+        optimizer.step()
+    optimizer.step()  # warnings are errors
+    assert optimizer.settings == {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda out: (out * 0 - 1).relu(),  # a hinge that is satisfied
+        lambda out: (out * 0 + 1e6).tanh(),  # saturated
+        lambda out: (out - out.data) ** 2,  # exactly right
+    ],
+)
+def test_a_gradient_of_0_is_a_gradient(loss):
+    model = nn.MLP(2, [2, 1])
+    optimizer = SGD(model.parameters())
+    loss(model([1.0, 2.0])).backward()
+    assert [p.grad for p in optimizer.parameters] == [0.0] * 9
+    optimizer.step()
 
 
 # ---- clipping --------------------------------------------------------------------------------------------------------
@@ -271,7 +306,7 @@ def test_bad_arguments(make, message):
 def test_a_value_as_data_is_refused():
     w = Value(1.0, label="w")
     optimizer = SGD([w], lr=0.1)
-    w.data = w - 0.1
+    w.data, w.grad = w - 0.1, 1.0
     with pytest.raises(TypeError, match=r"w\.data is a Value; write w\.data -= lr \* w\.grad"):
         optimizer.step()
     assert optimizer.steps == 0

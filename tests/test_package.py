@@ -46,7 +46,7 @@ USES = {
     "tape.checks": ["samples"],
     "tape.track": ["tape.checks", "tape.lower", "tape.replay", "tape.traced"],
     "tape.recorded": ["tape.track"],
-    "samples": ["engine"],
+    "samples": ["data", "engine"],
     "workers": ["samples", "higher"],
     "train": ["optim", "workers"],
     "check": ["higher"],

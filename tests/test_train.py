@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
-from micrograd.data import DataLoader
+from micrograd.data import DataLoader, pairs
 from micrograd.engine import is_recording
 from micrograd.optim import SGD, StepLR
 
@@ -54,6 +54,34 @@ def test_accumulate_adds_the_gradients_and_returns_the_error(line, size, reducti
     line.w.grad = 10.0
     assert accumulate(line.loss, batch, reduction) == pytest.approx(share * sum(line.error(batch)), rel=1e-14)
     assert line.w.grad == pytest.approx(10.0 + share * sum(line.gradient(batch)), rel=1e-14)
+
+
+class Endless:
+    """A data set with a length and an index, as one writes for PyTorch, that never says where it ends."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i % len(self.items)]
+
+
+def test_a_data_set_ends_at_its_length(line):
+    data = Endless(SAMPLES)
+    assert accumulate(line.loss, data) == accumulate(line.loss, SAMPLES)
+    assert evaluate(line.loss, data) == evaluate(line.loss, SAMPLES)
+    other = Line()
+    assert (
+        line.fit(Endless([SAMPLES[:2], SAMPLES[2:]]), epochs=2).loss
+        == other.fit([SAMPLES[:2], SAMPLES[2:]], epochs=2).loss
+    )
+    assert Line().fit(DataLoader(data, 2)).loss == Line().fit().loss
+    assert pairs(data, Endless([0] * 5)) == [(sample, 0) for sample in SAMPLES]
+    with pytest.raises(TypeError, match="fit"):
+        line.fit(data)
 
 
 def test_the_mean_is_the_default(line):
