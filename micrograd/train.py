@@ -109,8 +109,11 @@ class Trainer(Protocol):
 
     taken: list[Taken]
 
-    def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        """The same batches as they are taken fastest. If it is another object, each epoch has ``len()`` of them."""
+    def batches(self, batches: Iterable[Any], watched: bool) -> Iterable[Any]:
+        """The same batches as they are taken fastest. If it is another object, each epoch has ``len()`` of them.
+
+        ``watched`` tells whether code of somebody else runs between epochs, which may change what they are made of.
+        """
 
     def take(self, batches: Iterator[Any]) -> bool:
         """Train on the next batch, or on several of them; False if there is none."""
@@ -151,7 +154,7 @@ class NodeByNode:
         self._gradients = [0.0] * len(step.optimizer.parameters)
         self.taken: list[Taken] = []
 
-    def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
+    def batches(self, batches: Iterable[Any], watched: bool) -> Iterable[Any]:  # noqa: ARG002
         return batches
 
     def take(self, batches: Iterator[Any]) -> bool:
@@ -356,7 +359,7 @@ def fit(
     history = History()
     trainer = _trainer(loss, Step(optimizer, reduction, schedule, max_norm, executor), False, ())
     watched = metric is not None or held_out is not None or bool(callbacks)
-    run = _Run(trainer, trainer.batches(batches), batches, epochs, history, watched, metric is not None)
+    run = _Run(trainer, trainer.batches(batches, watched), batches, epochs, history, watched, metric is not None)
     bar = _bar(epochs, progress)
     try:
         for count in run.turns():

@@ -1,286 +1,446 @@
-"""Lower the loss graph of one sample to a tape: a flat list of instructions that ``kernels`` replays for many samples.
+r"""Lower the graph of one sample to a tape: a short list of instructions for all samples of a batch.
 
-What depends on the sample becomes *rows* (one number per sample); what does not becomes *shared* scalars: parameters,
-constants, and results computed from these alone, once per batch, by the instructions of the *prelude*. Dead nodes are
-left out, constants are folded, sums of products become dots, and dots over the same rows become one layer.
+>>> from micrograd.engine import recording
+>>> from micrograd.tape.trace import Traced
+>>> w, x, y = Value(2.0, label="w"), Traced(3.0, role="input"), Traced(1.0, role="input")
+>>> with recording(Traced):
+...     result = (w * x - y).relu()
+>>> print("\n".join(str(lower([result], [x, y])).splitlines()[2:]))
+r3 = w·x1 - x2
+r4 = relu(r3)
+return r4
+
+What depends on the sample becomes *rows*; what depends on parameters alone becomes *shared* numbers, computed once a
+batch; the rest is constant. Sums of products become units of layers, and units on the same rows become one layer.
+
+A tape rounds as the engine does, so a sum keeps its order. ``a + b + c`` leans to the left, (a + b) + c, and is one sum
+of three terms; in ``a + (b + c)`` the bracket is a sum of its own. The product of a weight and a row can be in a layer,
+the product of two rows cannot, so w₁·x₁ + x₁·x₂ + w₂·x₂ is three instructions: a layer, a dot that starts from it, and
+a layer that starts from that. Written w₁·x₁ + w₂·x₂ + x₁·x₂, it is two.
 """
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TypeAlias
 
 from micrograd import ops
-from micrograd.engine import Value
+from micrograd.engine import LEAVES, Value
 from micrograd.ops import Primitive
-from micrograd.tape.assemble import Instruction, Unit, assemble
-from micrograd.tape.instructions import ACTIVE, DOT, INPUTS, LAYER, LOGSUMEXP, MAP, MORE, PICK, PICK_SHARED, Tape
+from micrograd.tape.tape import Dot, Instruction, Layer, LogSumExp, Map, Pick, Tape, Unit, outputs
 
-LINEAR = {ops.add, ops.sub, ops.neg, ops.mul, ops.dot}
-MOST_OPERANDS = 2  # of a primitive that MAP replays
+SUMS = {ops.add, ops.sub, ops.neg, ops.mul, ops.dot}
+LITERAL = 4  # whole exponents up to this one are part of the program; others are data of it
 
+CONSTANT, SHARED, ROW = range(3)  # what a node's number depends on: nothing, parameters alone, the sample
 
-class Kind:
-    """What the number of a node depends on; plain numbers, since an Enum's take a long time to look up."""
-
-    CONSTANT = 0
-    SHARED = 1  # on parameters
-    ROW = 2  # on the sample
+Term: TypeAlias = tuple[Value, Value | None, bool]  # of a sum: a·b, or a alone; whether it is subtracted
 
 
 def lower(
-    results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = (), made: Collection[Value] = ()
+    results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value] = (), made: Collection[int] = ()
 ) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
 
-    Its parameters are the ``known`` ones, in their order, and after them what else it finds; ``made`` are plain Values
-    that the function itself makes, and constants. Everything recorded has the inputs' class, a subclass of Value of
-    their own; plain Values are leaves that existed before, the parameters. Raises TypeError for nodes that cannot be
-    replayed: results of operations from before the recording, nodes made by hand, and primitives of three numbers.
+    Its parameters are the ``known`` ones, in their order, and after them what else it finds: all plain Values among the
+    leaves, but for those whose ``id`` is in ``made``, which are constants. Raises TypeError for nodes that cannot be
+    replayed: results of operations from before the recording, nodes made by hand, and primitives on vectors.
     """
-    return _Lowering(results, inputs, known, made).tape
+    uses = _count_uses(results)
+    found = _Found(results, inputs, made, uses)
+    return _Writer(found, results, inputs, known).tape
 
 
-class _Lowering:
-    """Goes over the graph three times: to count uses, to gather sums, and from leaves to results to write the code.
+def _count_uses(results: Sequence[Value]) -> dict[int, int]:
+    """How often each operation's result is taken, by other operations and as a result, by the node's id."""
+    uses: dict[int, int] = {}
+    reached: list[Value] = []
 
-    ``uses`` counts the operations and results that take the result of an operation. Leaves have ``level`` 0, operations
-    on them alone 1, and so on; the ``operands`` of a sum are the factors of its products, two by two, and what is part
-    of another sum has neither. ``place`` is the index of a node's scalar or row.
-    """
+    def take(node: Value) -> None:
+        if node.parents:
+            if id(node) not in uses:
+                uses[id(node)] = 0
+                reached.append(node)
+            uses[id(node)] += 1
 
-    def __init__(
-        self, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value], made: Collection[Value]
-    ) -> None:
-        self.uses = _count_uses(results)
-        self.one, self.minus = Value(1.0), Value(-1.0)
-        self.kind = dict.fromkeys(inputs, Kind.ROW) | dict.fromkeys([*made, self.one, self.minus], Kind.CONSTANT)
-        self.level = dict.fromkeys(self.kind, 0)
-        self.operands: dict[Value, list[Value]] = {}
-        self._gather(results)
-        # By level, and then by name, so that like operations come to stand side by side.
-        operations = sorted(self.operands, key=lambda node: (self.level[node], node.op.name))
-        # Parameters as they are met from there: those of a network mostly in its own order, as an optimizer has them.
-        met = [v for node in operations for v in self.operands[node] if not v.parents] + [*results]
-        found = [v for v in met if self.kind[v] == Kind.SHARED and not v.parents]
-        parameters = list(dict.fromkeys([*known, *found]))
-        constants = [v for v, kind in self.kind.items() if kind == Kind.CONSTANT]
-        numbers = dict.fromkeys([0.0, 1.0, -1.0, *[v.data for v in constants]])
-        self.tape = Tape(parameters, len(inputs), list(numbers), 1 + len(inputs), len(parameters) + len(numbers))
-        self.constants = {number: len(parameters) + i for i, number in enumerate(numbers)}
-        self.place = {v: self.constants[v.data] for v in constants}
-        self.place |= {v: i for i, v in enumerate(parameters)} | {v: 1 + i for i, v in enumerate(inputs)}
-        # The scalars (False) and rows (True) that depend on parameters: what gradients are wanted for.
-        self.active = {False: set(range(len(parameters))), True: set[int]()}
-        self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body
-        self.layers: dict[tuple[int, ...], list[Unit]] = {}
-        self.fills: dict[int, int] = {}
-        for node in operations:
-            if self.kind[node] != Kind.CONSTANT:
-                self._lower(node)
-        self.tape.results = [self._operand(result, rows=True) for result in results]
-        assemble(self.tape, self.code[False], self.code[True], self.layers, self.active[False])
-
-    def _gather(self, results: Sequence[Value]) -> None:
-        """Find the operands, kind and level of all that the results are computed from."""
-        kind, level, operands = self.kind, self.level, self.operands
-        path = [*results][::-1]
-        while path:
-            node = path[-1]
-            if node in kind:
-                path.pop()
-            elif not node.parents:
-                kind[path.pop()] = Kind.SHARED if type(node) is Value else Kind.CONSTANT
-                level[node] = 0
-            elif node not in operands:
-                operands[node] = taken = self._factors(node) if node.op in LINEAR else [*node.parents]
-                path += [v for v in taken if v not in kind][::-1]
-            else:
-                kinds = [kind[v] for v in operands[node]]
-                kind[node] = max(kinds)
-                level[node] = 1 + max([level[v] for v in operands[node]])
-                if node.op in LINEAR and min(kinds) == Kind.CONSTANT:
-                    operands[node] = self._folded(operands[node])
-
-    # ---- sums of products ----
-
-    def _factors(self, node: Value) -> list[Value]:
-        """Of the products that a linear operation adds up, factor after factor, those of its terms in their place."""
-        uses, one, minus = self.uses, self.one, self.minus
-        factors: list[Value] = []  # the last first
-        terms = [node]
-        while terms:
-            term = terms.pop()
-            op, parents = term.op, term.parents
-            if op not in LINEAR or (term is not node and uses.get(term) != 1):
-                factors += (term, one)
-            elif op is ops.mul:
-                factors += parents[::-1]
-            elif op is ops.add:
-                terms += parents
-            elif op is ops.dot:
-                w, x, *bias = ops.dot.group(parents)
-                if bias and not bias[0].parents:  # after the weights, as in a Neuron
-                    factors += (bias.pop(), one)
-                factors += [v for pair in zip(reversed(x), reversed(w)) for v in pair]
-                terms += bias
-            else:
-                factors += (parents[-1], minus)
-                terms += parents[:-1]
-        factors.reverse()
-        return factors
-
-    def _folded(self, factors: list[Value]) -> list[Value]:
-        """The same with products of constants added up to one."""
-        total, rest = 0.0, list[Value]()
-        for a, b in zip(factors[::2], factors[1::2]):
-            if self.kind[a] == self.kind[b] == Kind.CONSTANT:
-                total += a.data * b.data
-            else:
-                rest += (a, b)
-        if total:
-            constant = Value(total)
-            self.kind[constant] = Kind.CONSTANT
-            rest += (self.one, constant)
-        return rest
-
-    def _lower(self, node: Value) -> None:
-        op, rows = node.op, self.kind[node] == Kind.ROW
-        if op in LINEAR:
-            factors = self.operands[node]
-            products = list(zip(factors[::2], factors[1::2]))
-            self.place[node] = (
-                self._affine(products) if rows else self._scalar([(self.place[a], self.place[b]) for a, b in products])
-            )
-        elif op is ops.pick:
-            self.place[node] = self._pick(node, rows)
-        else:
-            operands = [self._operand(parent, rows) for parent in node.parents]
-            if op is ops.logsumexp:
-                self.place[node] = y = self._new(rows, not self.active[rows].isdisjoint(operands))
-                self._emit(rows, LOGSUMEXP, len(operands), [y, self._new(rows, False), *operands])
-            elif len(operands) > MOST_OPERANDS or op.group is not tuple:
-                raise TypeError(f"a tape replays primitives of one or two numbers; {op.name!r} has {len(operands)}")
-            else:
-                self.place[node] = self._map(op, operands, rows)
-
-    def _map(self, op: Primitive, operands: list[int], rows: bool) -> int:
-        y = self._new(rows, not self.active[rows].isdisjoint(operands))
-        self._emit(rows, MAP, self._primitive(op, len(operands)), [y, operands[0], operands[-1]])
-        return y
-
-    def _emit(self, rows: bool, op: int, n: int, args: list[int], flags: int = 0) -> None:
-        self.code[rows].append((op, n, args, flags | ACTIVE * (args[0] in self.active[rows])))
-
-    def _new(self, rows: bool, active: bool) -> int:
-        if rows:
-            self.tape.n_rows += 1
-        else:
-            self.tape.n_shared += 1
-        y = (self.tape.n_rows if rows else self.tape.n_shared) - 1
-        if active:
-            self.active[rows].add(y)
-        return y
-
-    def _primitive(self, op: Primitive, arity: int) -> int:
-        if (op, arity) not in self.tape.primitives:
-            self.tape.primitives.append((op, arity))
-        return self.tape.primitives.index((op, arity))
-
-    def _operand(self, node: Value, rows: bool) -> int:
-        """The place of ``node``; where a row is wanted, a scalar is spread over one."""
-        place = self.place[node]
-        if not rows or self.kind[node] == Kind.ROW:
-            return place
-        if place not in self.fills:
-            self.fills[place] = self._layer({}, place)
-        return self.fills[place]
-
-    def _scalar(self, products: list[tuple[int, int]]) -> int:
-        """The shared scalar Σ ab, of products of shared scalars; no instruction if it is there already."""
-        zero, one = self.constants[0.0], self.constants[1.0]
-        products = [p for p in products if zero not in p]
-        if not products:
-            return zero
-        if len(products) == 1 and one in products[0]:
-            a, b = products[0]
-            return b if a == one else a
-        a_s, b_s = [list(column) for column in zip(*products)]
-        y = self._new(False, not self.active[False].isdisjoint(a_s + b_s))
-        self._emit(False, DOT, len(products), [y, *a_s, *b_s])
-        return y
-
-    def _affine(self, products: list[tuple[Value, Value]]) -> int:
-        """The row bias + Σ weight·row + Σ row·row."""
-        weights: dict[int, list[tuple[int, int]]] = {}
-        bias, pairs, one = [], [], self.constants[1.0]
-        for a, b in products:
-            a_place, b_place = self.place[a], self.place[b]
-            a_row, b_row = self.kind[a] == Kind.ROW, self.kind[b] == Kind.ROW
-            if a_row and b_row:
-                pairs.append((a_place, b_place))
-            elif a_row or b_row:
-                weight, row = (b_place, a_place) if a_row else (a_place, b_place)
-                weights.setdefault(row, []).append((one, weight))
-            else:
-                bias.append((a_place, b_place))
-        scalars = {row: self._scalar(terms) for row, terms in weights.items()}
-        shift = self._scalar(bias)
-        if not pairs:
-            if shift == self.constants[0.0] and list(scalars.values()) == [one]:
-                return next(iter(scalars))
-            return self._residual(scalars, shift) or self._layer(scalars, shift)
-        rows = [row for pair in pairs for row in pair]
-        more = bool(scalars) or shift != self.constants[0.0]
-        y = self._layer(scalars, shift) if more else self._new(True, False)
-        if not self.active[True].isdisjoint(rows):
-            self.active[True].add(y)
-        self._emit(True, DOT, len(pairs), [y, *[a for a, _ in pairs], *[b for _, b in pairs]], MORE * more)
-        return y
-
-    def _residual(self, weights: dict[int, int], bias: int) -> int | None:
-        """A unit whose output is added to a row, if it is one: without that row, it is of one layer with others."""
-        rest = dict(weights)
-        plain = [row for row, weight in weights.items() if weight == self.constants[1.0] and rest.pop(row)]
-        if len(plain) == 2 and not rest and bias == self.constants[0.0]:
-            return self._map(ops.add, plain, True)
-        return self._map(ops.add, [self._layer(rest, bias), *plain], True) if len(plain) == 1 and rest else None
-
-    def _layer(self, weights: dict[int, int], bias: int) -> int:
-        """A unit on these rows. All units on the same rows are computed where the first of them is."""
-        rows = tuple(weights)
-        active = not self.active[True].isdisjoint(rows)
-        y = self._new(True, active or not self.active[False].isdisjoint([bias, *weights.values()]))
-        if rows not in self.layers:
-            self.layers[rows] = []
-            self.code[True].append((LAYER, 0, list(rows), INPUTS * active))
-        self.layers[rows].append((y, list(weights.values()), bias))
-        return y
-
-    def _pick(self, node: Value, rows: bool) -> int:
-        *values, index = node.parents
-        if self.kind[index] == Kind.CONSTANT:
-            return self._operand(values[int(index.data)], rows)
-        if self.kind[index] != Kind.ROW:
-            raise TypeError("pick wants a whole number of the sample as index; got one computed from parameters")
-        in_rows = any([self.kind[v] == Kind.ROW for v in values])
-        operands = [self._operand(v, in_rows) for v in values]
-        y = self._new(True, not self.active[in_rows].isdisjoint(operands))
-        self._emit(True, PICK if in_rows else PICK_SHARED, len(values), [y, self.place[index], *operands])
-        return y
-
-
-def _count_uses(results: Sequence[Value]) -> dict[Value, int]:
-    """How often each operation's result is taken, by other operations and as a result."""
-    uses = dict(Counter([result for result in results if result.parents]))
-    reached = list(uses)
+    for result in results:
+        take(result)
     while reached:
         node = reached.pop()
         if type(node) is Value or not node.partials:
             made = "before the function was called" if node.partials else "by hand"
-            raise TypeError(f"a tape replays what the function does; {node!r} ({node.op.name}) was made {made}")
+            raise TypeError(
+                f"a tape replays what the function does; {node!r} ({node.op.name}) was made {made}: compute it inside"
+            )
         for parent in node.parents:
-            if parent in uses:
-                uses[parent] += 1
-            elif parent.parents:
-                uses[parent] = 1
-                reached.append(parent)
+            take(parent)
     return uses
+
+
+class _Found:
+    """What the nodes of a graph are to a tape, by their ids.
+
+    Attributes:
+        kind: CONSTANT, SHARED or ROW.
+        level: 0 for leaves, 1 for operations on them alone, and so on.
+        operations: the nodes that are computed by instructions of their own, by level, like ones side by side.
+        terms: of a sum, in order, with the number that it starts from.
+        leaves: parameters in the order in which the operations take them.
+    """
+
+    def __init__(
+        self, results: Sequence[Value], inputs: Sequence[Value], made: Collection[int], uses: dict[int, int]
+    ) -> None:
+        self.uses, self.made = uses, made
+        self.kind: dict[int, int] = {id(leaf): ROW for leaf in inputs}
+        self.level: dict[int, int] = dict.fromkeys(self.kind, 0)
+        self.terms: dict[int, tuple[float, list[Term]]] = {}
+        operands: dict[int, tuple[Value, list[Value]]] = {}
+        path = [*results][::-1]
+        while path:
+            node = path[-1]
+            key = id(node)
+            if key in self.kind:
+                path.pop()
+            elif not node.parents:
+                self._leaf(path.pop())
+            elif key not in operands:
+                taken = self._sum(node) if node.op in SUMS else [*node.parents]
+                operands[key] = node, taken
+                path += [v for v in taken if id(v) not in self.kind][::-1]
+            else:
+                _, taken = operands[key]
+                self.kind[key] = max([self.kind[id(v)] for v in taken])
+                self.level[key] = 1 + max([self.level[id(v)] for v in taken])
+        order = sorted(operands.values(), key=lambda item: (self.level[id(item[0])], item[0].op.name))
+        self.operations = [node for node, _ in order if self.kind[id(node)] != CONSTANT]
+        met = [v for node, taken in order for v in taken if not v.parents] + [*results]
+        self.leaves = [v for v in met if self.kind[id(v)] == SHARED and not v.parents]
+
+    def _leaf(self, leaf: Value) -> None:
+        # What is computed under no_grad() is a leaf as well, a constant one; its op is that of the computation.
+        shared = type(leaf) is Value and leaf.op.name in LEAVES and id(leaf) not in self.made
+        self.kind[id(leaf)], self.level[id(leaf)] = SHARED if shared else CONSTANT, 0
+
+    def _sum(self, node: Value) -> list[Value]:
+        """Note the terms of a sum, product or difference; returns the nodes in them."""
+        zero, backwards, left = -0.0, list[Term](), node  # the terms from right to left
+        while left.op is ops.add or left.op is ops.sub or left.op is ops.dot:
+            if left.op is ops.dot:
+                w, x, *bias = ops.dot.group(left.parents)
+                backwards += [(a, b, False) for a, b in zip(reversed(w), reversed(x))]
+                if not bias:
+                    zero = 0.0
+                    break
+                before = bias[0]
+            else:
+                before, right = left.parents
+                backwards.append(self._term(right, negative=left.op is ops.sub))
+            if not self._is_part(before):
+                backwards.append((before, None, False))
+                break
+            left = before
+        else:
+            backwards.append(self._product(left, negative=False))
+        terms = backwards[::-1]
+        self.terms[id(node)] = zero, terms
+        return [v for a, b, _ in terms for v in (a, b) if v is not None]
+
+    def _is_part(self, node: Value) -> bool:
+        """Whether it is a sum or product that is taken nowhere else, so that it needs no row."""
+        return bool(node.parents) and node.op in SUMS and self.uses[id(node)] == 1
+
+    def _term(self, node: Value, negative: bool) -> Term:
+        if self._is_part(node) and (node.op is ops.mul or node.op is ops.neg):
+            return self._product(node, negative)
+        return node, None, negative
+
+    def _product(self, node: Value, negative: bool) -> Term:
+        if node.op is ops.mul:
+            a, b = node.parents
+            return a, b, negative
+        return self._term(node.parents[0], not negative)  # of a negation; a change of sign is exact
+
+
+class _Writer:
+    """Writes the instructions, from leaves to results.
+
+    ``place`` is the index of a node's row or shared number, by its id. Results are numbered as they come, and anew at
+    the end, so that what one instruction computes stands together.
+    """
+
+    def __init__(
+        self, found: _Found, results: Sequence[Value], inputs: Sequence[Value], known: Sequence[Value]
+    ) -> None:
+        self.kind, self.terms = found.kind, found.terms
+        parameters = list({id(v): v for v in [*known, *found.leaves]}.values())
+        self.tape = Tape(parameters, len(inputs), n_rows=1 + len(inputs))
+        self.active = {False: self.tape.active_shared, True: self.tape.active_rows}  # by whether of rows
+        self.active[False].update(range(len(parameters)))
+        self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body
+        self.count = {False: RESULTS, True: 1 + len(inputs)}
+        self.constants: dict[str, int] = {}  # by what they print, since 0.0 and -0.0 are equal
+        self.numbers: list[float] = []
+        self.units: dict[tuple[int, ...], list[Unit]] = {}  # of layers, by their inputs
+        self.fills: dict[int, int] = {}
+        self.place = {id(v): i for i, v in enumerate(parameters)} | {id(v): 1 + i for i, v in enumerate(inputs)}
+        for node in found.operations:
+            self.place[id(node)] = self._write(node, self.kind[id(node)] == ROW)
+        self.tape.results = [self._operand(result, rows=True) for result in results]
+        self._finish()
+
+    # ---- numbers and rows ----
+
+    def _number(self, x: float) -> int:
+        """The place of a constant."""
+        key = repr(x)
+        if key not in self.constants:
+            self.constants[key] = CONSTANTS + len(self.numbers)
+            self.numbers.append(x)
+        return self.constants[key]
+
+    def _known(self, place: int) -> float | None:
+        """The number at a shared place, if it is a constant."""
+        return self.numbers[place - CONSTANTS] if CONSTANTS <= place < RESULTS else None
+
+    def _at(self, node: Value) -> int:
+        """The place of a node's row or shared number."""
+        return self._number(node.data) if self.kind[id(node)] == CONSTANT else self.place[id(node)]
+
+    def _new(self, rows: bool, active: bool, count: int = 1) -> int:
+        """The first of so many new rows, or shared numbers."""
+        y = self.count[rows]
+        self.count[rows] += count
+        if active:
+            self.active[rows].update(range(y, y + count))
+        return y
+
+    def _is_active(self, rows: bool, places: Iterable[int]) -> bool:
+        return not self.active[rows].isdisjoint(places)
+
+    def _operand(self, node: Value, rows: bool) -> int:
+        """The place of ``node``; where a row is expected, a shared number is spread over one."""
+        place = self._at(node)
+        return place if not rows or self.kind[id(node)] == ROW else self._spread(place)
+
+    def _spread(self, shared: int) -> int:
+        if shared not in self.fills:
+            self.fills[shared] = self._unit((), shared, ())
+        return self.fills[shared]
+
+    # ---- instructions ----
+
+    def _write(self, node: Value, rows: bool) -> int:
+        op = node.op
+        if op in SUMS:
+            zero, terms = self.terms[id(node)]
+            return self._row_sum(zero, terms) if rows else self._shared_sum(zero, terms)
+        if op is ops.pick:
+            return self._pick(node, rows)
+        if op is ops.logsumexp:
+            operands = tuple([self._operand(v, rows) for v in node.parents])
+            y = self._new(rows, self._is_active(rows, operands), 3)
+            self.code[rows].append(LogSumExp(y, operands))
+            return y
+        if op.group is not tuple:
+            raise TypeError(
+                f"a tape replays primitives of numbers; {op.name!r} groups its operands: run it without jit"
+            )
+        operands_, constants = [*node.parents], list[int]()
+        if op.constant is not None and not (
+            op.constant == 0.5 or (op.constant == int(op.constant) and abs(op.constant) <= LITERAL)
+        ):
+            constants = [self._number(op.constant)]
+        while rows and op.constant is None and len(operands_) > 1 and self.kind[id(operands_[-1])] == CONSTANT:
+            constants.insert(0, self._at(operands_.pop()))
+        return self._map(op, [self._operand(v, rows) for v in operands_], rows, constants)
+
+    def _map(self, op: Primitive, operands: Sequence[int], rows: bool, constants: Sequence[int] = ()) -> int:
+        z = self._new(rows, self._is_active(rows, operands))
+        self.code[rows].append(Map(op, z, tuple(operands), 1, tuple(constants)))
+        return z
+
+    def _pick(self, node: Value, rows: bool) -> int:
+        *values, index = node.parents
+        if self.kind[id(index)] == CONSTANT:
+            return self._operand(values[int(index.data)], rows)
+        if self.kind[id(index)] != ROW:
+            raise TypeError("the index of pick must be a number of the sample, got one computed from parameters")
+        in_rows = any([self.kind[id(v)] == ROW for v in values])
+        places = tuple([self._operand(v, in_rows) for v in values])
+        y = self._new(True, self._is_active(in_rows, places))
+        self.code[True].append(Pick(y, self._at(index), places, shared=not in_rows))
+        return y
+
+    # ---- sums ----
+
+    def _shared_sum(self, zero: float, terms: Sequence[Term]) -> int:
+        """The shared number that starts with ``zero``, or with the first term where that is the same."""
+        if all([self.kind[id(v)] == CONSTANT for a, b, _ in terms for v in (a, b) if v is not None]):
+            return self._number(_folded(zero, terms))
+        one, minus = self._number(1.0), self._number(-1.0)
+        pairs: list[tuple[int, int]] = []
+        for a, b, negative in terms:
+            first, second = self._at(a), one if b is None else self._at(b)
+            if negative and b is not None:
+                first, second = self._map(ops.mul, [first, second], rows=False), minus
+            pairs.append((first, minus if negative else second))
+        plain = all([b in (one, minus) for _, b in pairs])
+        if repr(zero) == "-0.0":
+            x, factor = pairs[0]
+            if len(pairs) == 1:
+                if factor == one:
+                    return x
+                op, operands = (ops.neg, [x]) if factor == minus else (ops.mul, [x, factor])
+                return self._map(op, operands, rows=False)
+            if plain and factor == one and len(pairs) == 2:
+                return self._map(ops.add if pairs[1][1] == one else ops.sub, [x, pairs[1][0]], rows=False)
+        a_s, b_s = zip(*pairs)
+        y = self._new(False, self._is_active(False, a_s + b_s))
+        self.code[False].append(Dot(y, a_s, b_s, None, zero))
+        return y
+
+    def _row_sum(self, zero: float, terms: Sequence[Term]) -> int:
+        """The row of a sum. Each of its terms is weight·row, for a layer, or row·row, for a dot."""
+        parts = [self._part(*term) for term in terms]
+        if repr(zero) == "-0.0":
+            short = self._short(parts)
+            if short is not None:
+                return short
+        start = self._number(zero)
+        if repr(zero) == "-0.0" and parts[0][0] and parts[0][2] == ONES:
+            start = parts.pop(0)[1]
+        row: int | None = None
+        for is_layer, group in groupby(parts, key=lambda part: part[0]):
+            firsts, seconds = zip(*[part[1:] for part in group])
+            if is_layer:
+                if row is None:
+                    row = self._unit(seconds, start, firsts)
+                else:
+                    row = self._unit((row, *seconds), self._number(-0.0), (self._number(1.0), *firsts))
+            else:
+                begin = self._known(start)
+                if row is None and begin != 0.0:
+                    row = self._spread(start)
+                y = self._new(True, self._is_active(True, firsts + seconds + (() if row is None else (row,))))
+                self.code[True].append(
+                    Dot(y, firsts, seconds, row, -0.0 if row is not None or begin is None else begin)
+                )
+                row = y
+        return self._spread(start) if row is None else row
+
+    def _part(self, a: Value, b: Value | None, negative: bool) -> tuple[bool, int, int]:
+        """(True, weight, row), or (False, row, row)."""
+        if b is not None and self.kind[id(a)] == self.kind[id(b)] == ROW:
+            if not negative:
+                return False, self._at(a), self._at(b)
+            return True, self._number(-1.0), self._map(ops.mul, [self._at(a), self._at(b)], rows=True)
+        if self.kind[id(a)] != ROW and (b is None or self.kind[id(b)] != ROW):
+            return True, self._shared_sum(-0.0, [(a, b, negative)]), ONES
+        if b is None:
+            return True, self._number(-1.0 if negative else 1.0), self._at(a)
+        row, weight = (a, b) if self.kind[id(a)] == ROW else (b, a)
+        return True, self._negated(self._at(weight)) if negative else self._at(weight), self._at(row)
+
+    def _negated(self, shared: int) -> int:
+        known = self._known(shared)
+        return self._map(ops.neg, [shared], rows=False) if known is None else self._number(-known)
+
+    def _short(self, parts: Sequence[tuple[bool, int, int]]) -> int | None:
+        """The row of a sum of one or two terms, where a primitive does it: many of these are one instruction."""
+        one, minus = self._number(1.0), self._number(-1.0)
+        if len(parts) == 1:
+            is_layer, a, row = parts[0]
+            if not is_layer:
+                return self._map(ops.mul, [a, row], rows=True)
+            if row == ONES or self._known(a) is None:
+                return None
+            if a == one:
+                return row
+            return self._map(ops.neg, [row], rows=True) if a == minus else self._map(ops.mul, [row], True, [a])
+        if len(parts) == 2:
+            (first, a, x), (second, b, y) = parts
+            if first and second and a == one and b in (one, minus) and ONES not in (x, y):
+                return self._map(ops.add if b == one else ops.sub, [x, y], rows=True)
+        return None
+
+    def _unit(self, inputs: tuple[int, ...], start: int, weights: tuple[int, ...]) -> int:
+        """A unit on these rows. All units on the same rows are computed where the first of them is."""
+        y = self._new(True, self._is_active(True, inputs) or self._is_active(False, (start, *weights)))
+        unit, body = Unit(y, start, weights), self.code[True]
+        if inputs in self.units:
+            self.units[inputs].append(unit)
+        else:
+            self.units[inputs] = [unit]
+            body.append(Layer(inputs, ()))  # its units are put in at the end
+        return y
+
+    # ---- the end ----
+
+    def _finish(self) -> None:
+        """Number rows and shared numbers anew, in the order of their computation, and join like instructions."""
+        tape = self.tape
+        tape.constants = self.numbers
+        body = [replace(i, units=tuple(self.units[i.inputs])) if isinstance(i, Layer) else i for i in self.code[True]]
+        before = len(tape.parameters) + len(tape.constants)
+        shared = {k: k for k in range(len(tape.parameters))}
+        shared |= {CONSTANTS + k: len(tape.parameters) + k for k in range(len(tape.constants))}
+        shared |= {y: before + k for k, y in enumerate([y for i in self.code[False] for y in outputs(i)])}
+        rows = {k: k for k in range(1 + tape.n_inputs)}
+        rows |= {y: len(rows) + k for k, y in enumerate([y for i in body for y in outputs(i)])}
+        tape.n_shared, tape.n_rows = before + self.count[False] - RESULTS, self.count[True]
+        tape.prelude = _joined([_moved(i, shared, shared) for i in self.code[False]])
+        tape.body = _joined([_moved(i, rows, shared) for i in body])
+        tape.results = [rows[y] for y in tape.results]
+        tape.active_shared = {shared[s] for s in tape.active_shared}
+        tape.active_rows = {rows[r] for r in tape.active_rows}
+
+
+def _folded(total: float, terms: Sequence[Term]) -> float:
+    for a, b, negative in terms:
+        product = a.data if b is None else a.data * b.data
+        total += -product if negative else product
+    return total
+
+
+ONES = 0  # the row of ones
+# While a tape is written, constants and results of the prelude have these places and those after; parameters are below.
+CONSTANTS, RESULTS = 1 << 40, 1 << 41
+
+
+def _moved(i: Instruction, rows: Mapping[int, int], shared: Mapping[int, int]) -> Instruction:
+    """The instruction with other places for its rows and shared numbers."""
+    match i:
+        case Layer(inputs, units):
+            moved = [Unit(rows[u.y], shared[u.start], _all(shared, u.weights)) for u in units]
+            return Layer(_all(rows, inputs), tuple(moved))
+        case Dot(y, a, b, start, zero):
+            return Dot(rows[y], _all(rows, a), _all(rows, b), None if start is None else rows[start], zero)
+        case Map(op, z, operands, count, constants):
+            return Map(op, rows[z], _all(rows, operands), count, _all(shared, constants))
+        case LogSumExp(y, operands):
+            return LogSumExp(rows[y], _all(rows, operands))
+        case Pick(y, index, values, is_shared):
+            return Pick(rows[y], rows[index], _all(shared if is_shared else rows, values), is_shared)
+
+
+def _all(places: Mapping[int, int], old: Sequence[int]) -> tuple[int, ...]:
+    return tuple([places[k] for k in old])
+
+
+def _joined(code: Sequence[Instruction]) -> list[Instruction]:
+    """The same with Maps that do alike to the rows after those of the one before joined with it.
+
+    ``r3 = tanh(r2)`` and ``r4 = tanh(r3)`` are not: the second takes what the first computes.
+    """
+    joined: list[Instruction] = []
+    for i in code:
+        last = joined[-1] if joined else None
+        if isinstance(i, Map) and isinstance(last, Map) and (last.op, last.constants) == (i.op, i.constants):
+            n = last.count
+            follows = (i.z, *i.operands) == (last.z + n, *[x + n for x in last.operands])
+            if follows and not any([last.z <= x < last.z + n for x in i.operands]):
+                joined[-1] = replace(last, count=n + 1)
+                continue
+        joined.append(i)
+    return joined

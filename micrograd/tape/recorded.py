@@ -5,7 +5,7 @@
 >>> loss.map([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)])
 array([ 1.,  9., 25.])
 >>> print(loss.tape(1.0, 1.0))
-tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 4 operands
+tape of 2 instructions: 2 inputs, 1 parameters, 2 constants, 5 rows, 3 operands
 x: numbers of the sample, p: parameters, s: results from parameters alone, r: results for the sample
 r3 = p0·x1 - x2
 r4 = power(r3, 2)
@@ -17,23 +17,26 @@ What the function does behind the graph's back, reading ``.data`` for one, is fo
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from micrograd.engine import Value, is_recording, recording, set_grad
+from micrograd.engine import Value, is_recording, no_grad, set_grad
 from micrograd.ops import Primitive
-from micrograd.samples import call_numbered, from_arguments, values_of
-from micrograd.tape import LOCK
-from micrograd.tape.instructions import Tape
-from micrograd.tape.track import Track
+from micrograd.samples import call, call_numbered, from_arguments, require_batch, values_of
+from micrograd.tape.outside import Outside
 
 if TYPE_CHECKING:
-    from micrograd.tape.replay import Array, Pack
+    from micrograd.tape.columns import Array, Shape
+    from micrograd.tape.lanes import Lanes, Track
+    from micrograd.tape.tape import Tape
+    from micrograd.tape.training import ArrayTrainer
+    from micrograd.train import Step
 
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
-WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
-ONE_CALL = 300  # the same where one call is answered, maybe without a gradient
+MOST_SHAPES = 64  # tapes of a function that are kept; the one that was used longest ago goes first
 
 
 def jit(function: Callable[..., Any]) -> "Recorded":
@@ -43,18 +46,28 @@ def jit(function: Callable[..., Any]) -> "Recorded":
         function: of one sample, numbers in nested tuples, lists and arrays; returns a Value, or a list of them. The
             leaf Values that it uses are parameters, shared by all samples; numbers that it meets are constants.
 
-    The tape is compared with the function, in result and every gradient: on a few samples when it is new, on some that
-    reach beyond the range of those before whenever new data comes, on one more at the 2nd, 4th, 8th, … replay, and on
-    one in every 100,000 samples replayed; of the later ones, most are compared in results alone, and a large tape has
-    fewer. So what the function reads from ``.data``, draws at random or decides by a threshold on an input shows soon.
-    What takes another path on rare samples within the range of the others, a single token say, is seen only if one of
-    them is compared, which may be late or never.
+    A tape is replayed by machine code where llvmlite is installed, else by NumPy; without NumPy the function is called
+    sample by sample as it is. ``repr`` shows which. The forward pass rounds as the engine does, in the same order, so
+    both stand on the same side of every kink: sums, products, quotients, ``sqrt``, ``relu``, ``abs``, ``maximum`` and
+    ``minimum`` give the engine's bits on Python 3.10 and 3.11. (From 3.12 on, Python's ``sum`` keeps more digits.)
+    ``exp`` and ``tanh`` are right to 3 units in the last place.
+
+    Numbers from outside, globals of the function, cells of its closure, defaults, and one level of attributes and items
+    in these, are looked at again at each call; if one is another, the function is recorded anew. Deeper places, and
+    those that functions called by it read, are left to the checks.
+
+    The checks compare the tape with the function, in result and every gradient: on the sample of the recording and a
+    few others when it is new, on some that reach beyond the range of those before whenever new data comes, on one more
+    at the 2nd, 4th, 8th, … replay, and on one in every 100,000 samples replayed; of the later ones, most are compared
+    in results alone, and a large tape has fewer. So what the function reads from ``.data``, or draws at random, shows
+    soon. What takes another path on rare samples within the range of the others, a single token say, is seen only if
+    one of them is compared, which may be late or never. ``check(samples)`` compares all of them.
     """
     return Recorded(function)
 
 
 class Recorded:
-    """A function and its tapes, made by ``jit``. ``accumulate`` and ``fit`` take it wherever they take a loss.
+    """A function and its tapes, made by ``jit``. ``accumulate``, ``fit`` and ``Training`` take it as a loss.
 
     Attributes:
         function: the plain function.
@@ -63,32 +76,44 @@ class Recorded:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
-            raise TypeError(f"jit records a function of one sample; got {function!r}")
+            raise TypeError(f"jit records a function of one sample, got {function!r}")
         functools.update_wrapper(self, function, updated=())
         self.function: Callable[..., Any] = function.function if isinstance(function, Recorded) else function
         self.parameters: list[Value] = []
-        self._tracks: dict[Any, Track] = {}
-        self._largest = WORTHWHILE  # size of a tape; what is not recorded yet counts as worth it
+        self._tracks: dict[Shape, Track] = {}
+        self._outside: Outside | None = None
+        self._is_plain = find_spec("numpy") is None  # whether it cannot be replayed
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"<jit of {name}, replayed by {self.replays_by}>"
+
+    @property
+    def replays_by(self) -> str:
+        """What computes a batch: "machine code", "NumPy", or "the plain function"."""
+        if self._is_plain:
+            return "the plain function"
+        return "NumPy" if find_spec("llvmlite") is None else "machine code"
+
+    # ---- one sample ----
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
-        if keywords or not arguments:
+        if keywords or not arguments or self._is_plain:
             return self.function(*arguments, **keywords)
-        from micrograd.tape import replay
-
         sample = from_arguments(arguments)
         try:
-            shape, numbers = replay.flatten(sample)
-        except TypeError:  # Values among the numbers, whose gradients are wanted as well
+            lanes, values = self.lanes([sample])
+        except TypeError as refused:
+            if _holds_values(sample):  # whose gradients are expected as well
+                return self.function(*arguments)
+            raise refused
+        if lanes is None or lanes.groups[0][0].several:
             return self.function(*arguments)
-        track = self.track(shape, numbers)
-        if track.tape.size < ONE_CALL or track.several:
-            return self.function(*arguments)
-        pack, values = self.pack([sample])
         if not is_recording():
-            results = pack.results(values)
+            results = lanes.results(values)
             return self.function(*arguments) if results is None else Value(results.item(), role="constant")
-        answer = pack.gradient(values)
+        answer = lanes.gradient(values)
         if answer is None:
             return self.function(*arguments)
         return Value._restore((answer[0], 0.0, "", answer[1].tolist(), self._primitive), tuple(self.parameters))
@@ -100,85 +125,168 @@ class Recorded:
 
         return Primitive("tape", refuse, refuse)
 
-    def mean(self, samples: Sequence[Any]) -> float:
-        """The mean of the results, without gradients."""
-        return float(self.map(samples).mean())
+    def tape(self, *arguments: Any) -> "Tape":
+        """The tape for samples of this one's shape; ``print`` shows its instructions."""
+        lanes, _ = self.lanes([from_arguments(arguments)])
+        if lanes is None:
+            raise ValueError(f"{self!r} has no tape")
+        return lanes.groups[0][0].tape
+
+    # ---- many samples ----
 
     def map(self, samples: Sequence[Any]) -> "Array":
         """Results for many samples, without gradients: an array (samples,), or (samples, results) for lists of them."""
-        from micrograd.tape import replay
+        if find_spec("numpy") is None:
+            raise ModuleNotFoundError("map needs NumPy: pip install numpy")
+        from micrograd.tape.columns import array, listed
 
-        samples = replay.listed(samples)
+        samples = listed(samples)
         if not len(samples):
-            raise ValueError("map wants one sample at least; got none")
-        pack, values = self.pack(samples)
-        results = pack.results(values)
+            raise ValueError("map: expected one sample at least, got none")
+        lanes, values = self.lanes(samples)
+        results = None if lanes is None else lanes.results(values)
         if results is None:
-            with recording(None):
+            with no_grad():
                 answers = [call_numbered(k, self.function, sample) for k, sample in enumerate(samples)]
-                results = replay.array([[v.data for v in values_of(answer)] for answer in answers])
-        return results if pack.groups[0][0].several else results[:, 0]
+            results = array([[v.data for v in values_of(answer)] for answer in answers])
+            return results if isinstance(answers[0], (list, tuple)) else results[:, 0]
+        return results if lanes is not None and lanes.groups[0][0].several else results[:, 0]
 
-    def tape(self, *arguments: Any) -> Tape:
-        """The tape for samples of this one's shape; ``print`` shows its instructions."""
-        from micrograd.tape import replay
-
-        return self.track(*replay.flatten(from_arguments(arguments))).tape
+    def mean(self, samples: Sequence[Any]) -> float:
+        """The mean of the results, without gradients: what ``evaluate`` asks for."""
+        if self._is_plain:
+            with no_grad():
+                return sum([float(call(self.function, samples[k])) for k in range(len(samples))]) / len(samples)
+        return float(self.map(samples).mean())
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
         """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
 
-        None, and nothing was added, where the plain function does better: for few samples of a small loss, and where
-        a number is not finite, which it raises an error for.
+        None, and nothing was added, where the plain function is to answer: where a number is not finite, for which it
+        raises an error, and where nothing can be replayed.
         """
-        if not self._tracks:
-            self.pack(samples)  # which records: what cannot be replayed is told at once
-        if self._largest * len(samples) < WORTHWHILE:
-            return None  # before kernels are loaded
-        pack, values = self.pack(samples)
-        answer = pack.gradient(values, None, executor)
+        lanes, values = self.lanes(samples)
+        answer = None if lanes is None else lanes.gradient(values, None, executor)
         if answer is None:
             return None
+        from micrograd.tape.checks import LOCK
+
         loss, gradient = answer
-        gradient *= share
         with LOCK:
-            set_grad(self.parameters, [p.grad + slope for p, slope in zip(self.parameters, gradient.tolist())])
+            parameters = self.parameters[: len(gradient)]
+            set_grad(parameters, [p.grad + slope for p, slope in zip(parameters, (gradient * share).tolist())])
         return loss
 
-    def pack(self, samples: Sequence[Any]) -> "tuple[Pack, Array]":
-        """Samples ready for replay, and the parameters' numbers."""
-        from micrograd.tape.replay import Pack
+    def check(self, samples: Sequence[Any]) -> None:
+        """Compare results and gradients of all these samples with the plain function's.
 
-        return Pack(self, samples), self.values()
+        Raises ValueError, with the number of the sample, where they differ.
+        """
+        samples = require_batch(samples)
+        lanes, values = self.lanes(samples)
+        if lanes is not None:
+            for track, columns, positions in lanes.groups:
+                for column in range(len(positions)):
+                    track.checks.compare(samples, columns, positions, column, values)
 
-    def values(self) -> "Array":
-        """The parameters' numbers."""
+    def trainer(self, step: "Step", write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
+        """What takes steps of training on arrays; None where the loop over Values is to take them."""
+        if self._is_plain or find_spec("llvmlite") is None or find_spec("micrograd.tape.rules") is None:
+            return None
+        from micrograd.tape.training import trainer
+
+        return trainer(self, step, write_back, samples)
+
+    # ---- recording ----
+
+    def lanes(self, samples: Sequence[Any]) -> "tuple[Lanes | None, Array]":
+        """Samples ready for replay, with tapes for their shapes, and the parameters' numbers; None if it cannot be."""
+        if self._is_plain:
+            return None, ()  # type: ignore[return-value]
+        from micrograd.tape.checks import LOCK
+        from micrograd.tape.columns import array, group
+        from micrograd.tape.lanes import Lanes
+        from micrograd.tape.symbols import Untraceable
+
+        grouped = group(samples)
         with LOCK:
-            from micrograd.tape import replay
-
-            return replay.data(self.parameters)
-
-    def first_track(self, samples: Sequence[Any], shape: Any, columns: Any, positions: Any) -> Track:
-        """The track for samples of one shape, recorded on the first of them where the function is defined."""
-        if shape in self._tracks:
-            return self._tracks[shape]
-        found: list[ValueError] = []
-        for k, numbers in zip(positions[:TRIALS].tolist(), columns[:, :TRIALS].T.tolist()):
+            self.look_outside()
             try:
-                return call_numbered(k, self.track, (shape, numbers))  # type: ignore[no-any-return]
-            except ValueError as cause:  # noqa: PERF203  # few
-                found.append(cause)
-        call_numbered(int(positions[0]), self.function, samples[positions[0]])  # its own error, if there is one
-        raise found[0]
+                groups = [
+                    (self._track(samples, shape, columns, positions), columns, positions)
+                    for shape, positions, columns in grouped
+                ]
+            except Untraceable as cause:
+                self._is_plain = True
+                warnings.warn(f"{self!r}: {cause}", RuntimeWarning, stacklevel=3)
+                return None, array([])
+            return Lanes(samples, groups, self.parameters), array([parameter.data for parameter in self.parameters])
 
-    def track(self, shape: Any, numbers: Sequence[float]) -> Track:
-        with LOCK:
-            if shape not in self._tracks:
-                track = Track(self, shape, numbers)
-                self.parameters.extend(track.tape.parameters[len(self.parameters) :])
-                self._largest = max([track.tape.size, *[other.tape.size for other in self._tracks.values()]])
-                self._tracks[shape] = track
-            return self._tracks[shape]
+    def expect(self, parameters: Sequence[Value]) -> None:
+        """Let tapes have these parameters first, in this order, unless there are tapes already."""
+        if not self._tracks:
+            self.parameters = [*parameters]
+
+    def look_outside(self) -> bool:
+        """Forget all tapes if a number that the function takes from outside has changed; whether it has."""
+        changed = self._outside is not None and self._outside.changed() is not None
+        if changed:
+            self._tracks, self.parameters, self._outside = {}, [], None
+        return changed
+
+    def _track(self, samples: Sequence[Any], shape: "Shape", columns: "Array", positions: "Array") -> "Track":
+        """The track for samples of one shape."""
+        track = self._tracks.pop(shape, None)
+        if track is None:
+            if self._outside is None:
+                self._outside = Outside(self.function)
+            track = self._first_track(samples, shape, columns, positions)
+            self.parameters.extend(track.tape.parameters[len(self.parameters) :])
+            if len(self._tracks) >= MOST_SHAPES:
+                del self._tracks[next(iter(self._tracks))]
+        self._tracks[shape] = track
+        return track
+
+    def _first_track(self, samples: Sequence[Any], shape: "Shape", columns: "Array", positions: "Array") -> "Track":
+        """Recorded on the first sample where the function and its derivatives are defined, among the first few."""
+        undefined: list[ValueError] = []
+        for column, k in enumerate(positions[:TRIALS].tolist()):
+            try:
+                track = self._record(k, samples[k], shape, columns[:, column].tolist())
+            except ValueError as cause:  # noqa: PERF203  # few
+                undefined.append(cause)
+            except Exception:
+                call_numbered(k, self.function, samples[k])  # its own error, if there is one
+                raise
+            else:
+                track.checks.first = [*range(column)]  # is the tape undefined there as well?
+                return track
+        call_numbered(int(positions[0]), self.function, samples[positions[0]])
+        raise undefined[0]
+
+    def _record(self, k: int, sample: Any, shape: "Shape", numbers: list[float]) -> "Track":
+        from micrograd.tape import checks
+        from micrograd.tape.columns import array
+        from micrograd.tape.lanes import Track
+        from micrograd.tape.lower import lower
+        from micrograd.tape.replay import program_of
+        from micrograd.tape.trace import trace
+
+        traced, known = trace(self.function, shape, numbers), list(self.parameters)
+        tape = lower(traced.results, traced.inputs, known)
+        answer = checks.plain(k, self.function, sample, tape.parameters)
+        found = answer.leaves()
+        unmet = {id(v): v for v in tape.parameters[len(known) :] if id(v) not in found}
+        if any([not v.label for v in unmet.values()]):
+            # Met by the trace, but not by the function: a choice that was not made, or made by the call itself.
+            again = trace(self.function, shape, numbers)
+            lasting = set(map(id, lower(again.results, again.inputs, known).parameters))
+            tape = lower(traced.results, traced.inputs, known, unmet.keys() - lasting)
+            answer = checks.plain(k, self.function, sample, tape.parameters)
+        program = program_of(tape)
+        check = checks.Checks(self.function, tape.parameters, tape, program, numbers)
+        check.of_recording(k, sample, answer, array([p.data for p in tape.parameters]))
+        return Track(tape, program, check, traced.several, traced.plain)
 
     def __get__(self, instance: Any, kind: Any = None) -> "Recorded":
         """As a method: every instance has its own, kept in its ``__dict__``, where it is found from then on."""
@@ -190,3 +298,9 @@ class Recorded:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Recorded, (self.function,)  # a copy records anew, since it may have other parameters
+
+
+def _holds_values(sample: Any) -> bool:
+    if isinstance(sample, (list, tuple)) or getattr(sample, "ndim", 0) > 0:
+        return any(map(_holds_values, sample))
+    return isinstance(sample, Value)

@@ -194,7 +194,7 @@ def trace(
 
 
 def forward(op: Primitive, operands: int, constants: int = 0) -> Symbol:
-    """What ``op`` computes. With ``constants``, the exponent of ``power`` is one more argument."""
+    """What ``op`` computes from operands and constants; a constant of ``power`` is its exponent."""
     results = trace(_family(op, operands, constants, "forward"), operands + constants, name=f"the rule of {op.name}")
     if len(results) != 1:
         raise Untraceable(f"the rule of {op.name}: expected one number, got {len(results)}")
@@ -202,17 +202,18 @@ def forward(op: Primitive, operands: int, constants: int = 0) -> Symbol:
 
 
 def partials(op: Primitive, operands: int, constants: int = 0) -> list[Symbol]:
-    """The local derivatives of ``op``; argument 0 is the output, then come the operands and the constants."""
+    """The local derivatives of ``op`` by its operands; argument 0 is the output, then come operands and constants."""
     rule = _family(op, operands + 1, constants, "partials")
     results = trace(rule, 1 + operands + constants, name=f"the partials of {op.name}")
-    if len(results) != operands:
-        raise Untraceable(f"the partials of {op.name}: expected {operands} for its operands, got {len(results)}")
-    return results
+    expected = operands + constants * (op.constant is None)
+    if len(results) != expected:
+        raise Untraceable(f"the partials of {op.name}: expected {expected} for its operands, got {len(results)}")
+    return results[:operands]
 
 
 def _family(op: Primitive, numbers: int, constants: int, part: str) -> Callable[..., Any]:
-    """The rule of ``op``; with constants, of the member of its family that has them, though they are symbols."""
-    if not constants:
+    """The rule of ``op``; of a family such as ``power`` that of the member with the constants, which are symbols."""
+    if not constants or op.constant is None:
         rule: Callable[..., Any] = getattr(op, part)
         return rule
 

@@ -76,7 +76,7 @@ def test_results_of_several_lengths(w, times):
     fast = jit(lambda x: [w * a for a in x])
     for samples in ([[1.0, 2.0], [1.0]], [[1.0], [1.0, 2.0]]):
         with pytest.raises(
-            ValueError, match=r"as many results from every sample; got \d from sample 0, \d from sample 1"
+            ValueError, match=r"as many results from every sample, got \d from sample 0 and \d from sample 1"
         ):
             fast.map(samples * times)
 
@@ -84,15 +84,15 @@ def test_results_of_several_lengths(w, times):
 @pytest.mark.parametrize("answer", [3.0, [Value(1.0)]])
 def test_a_loss_that_is_no_value(answer):
     parameter = Value(1.0)
-    with pytest.raises(TypeError, match="the loss of a sample is"):
+    with pytest.raises(TypeError, match=r"expected (a|one) Value as the loss of a sample"):
         accumulate(jit(lambda x: answer), MANY)
-    with pytest.raises(TypeError, match="the loss of a sample is"):
+    with pytest.raises(TypeError, match=r"expected (a|one) Value as the loss of a sample"):
         fit(jit(lambda x: answer), data.DataLoader(MANY, 50), optim.SGD([parameter], 0.1), progress=False)
 
 
 def test_a_number_of_the_sample_is_no_loss():
     for loss in (lambda x: x, jit(lambda x: x)):
-        with pytest.raises(TypeError, match=r"the loss of a sample is a Value; for sample 0 of the batch, got 0\.1"):
+        with pytest.raises(TypeError, match=r"sample 0 of the batch"):
             accumulate(loss, MANY)
 
 
@@ -108,12 +108,12 @@ def test_any_number(w, samples):
 
 
 def test_a_number_beyond_floats(w):
-    with pytest.raises(ValueError, match="sample 17 of the batch: a number in the range of a float"):
+    with pytest.raises(ValueError, match="sample 17 of the batch: expected a number in the range of a float"):
         accumulate(jit(lambda x: w * x), [1] * 17 + [10**400] + [1] * 300)
 
 
 def test_the_sample_that_is_no_number_is_named(w):
-    with pytest.raises(TypeError, match="sample 17 of the batch: a sample is numbers"):
+    with pytest.raises(TypeError, match="sample 17 of the batch: expected a sample of numbers"):
         jit(lambda x: w * x).map([1.0] * 17 + ["a"] + [1.0] * 300)
     with pytest.raises(TypeError, match=r"sample 17 of the batch: pick wants a whole number as index; got 0\.5"):
         accumulate(jit(lambda x: pick([w, 1.0], x)), [0] * 17 + [0.5] + [1] * 300)
@@ -133,25 +133,25 @@ def test_keywords_and_no_arguments(w):
 
 
 def test_a_dict_or_an_array_is_no_list_of_choices(w, v):
-    with pytest.raises(TypeError, match=r"sample 0 .*in a dict or an array; keep the choices in a list"):
+    with pytest.raises(TypeError, match=r"the keys of a dict; .*pick"):
         accumulate(jit(lambda x: {0: w, 1: v}[x] * 1.0), [0, 1] * 150)
-    with pytest.raises(TypeError, match=r"sample 0 .*in a dict or an array; keep the choices in a list"):
+    with pytest.raises(TypeError, match=r"no index of an array; .*pick"):
         accumulate(jit(lambda x: np.array([w, v])[x] * 1.0), [0, 1] * 150)
 
 
 @pytest.mark.parametrize("loss", [lambda x: x // 2, lambda x: 5 % x, lambda x: divmod(x, 2)[1]])
 def test_whole_quotients(w, loss):
-    with pytest.raises(TypeError, match="a whole quotient or its remainder depends on the sample"):
+    with pytest.raises(TypeError, match="a whole number, quotient or remainder"):
         accumulate(jit(lambda x: loss(x) * w), [1, 2] * 150)
 
 
 def test_numpy_is_not_the_users_line(w):
-    with pytest.raises(TypeError, match=r"test_tape_hard\.py, line"):
+    with pytest.raises(TypeError, match=r"test_recorded_hard\.py, line"):
         accumulate(jit(lambda x: np.max(w * x)), [np.array([1.0, 2.0])] * 300)
 
 
 def test_a_function_is_wanted():
-    with pytest.raises(TypeError, match="jit records a function of one sample; got 3"):
+    with pytest.raises(TypeError, match="jit records a function of one sample, got 3"):
         jit(3)
 
 
@@ -213,17 +213,15 @@ def test_values_made_within_the_function(w, scope):
     assert_same(loss, MANY, [w, kept["p"]])
 
 
-def test_the_function_is_called_once_to_record_it(w):
+def test_the_function_is_called_twice_to_record_it(w):
+    """Once to record it, and once with numbers, to compare."""
     calls = []
-    jit(lambda x: calls.append(x) or w * x).tape(1.0)
-    assert len(calls) == 1
+    jit(lambda x: calls.append(type(x).__name__) or w * x).tape(1.0)
+    assert calls == ["Traced", "float"]
 
 
-def test_few_samples_load_no_kernels(w):
-    fast = jit(lambda x: w * x)
-    assert accumulate(fast, [1.0, 2.0]) == 3.0
-    assert all("program" not in vars(track) for track in fast._tracks.values())
-    with pytest.raises(TypeError, match="a comparison of values"):
+def test_what_cannot_be_recorded_is_told_at_the_first_sample(w):
+    with pytest.raises(TypeError, match="a plain number or a decision; for a choice write where"):
         accumulate(jit(lambda x: w if x > 1 else x), [1.0])
 
 

@@ -149,8 +149,8 @@ def test_sums_written_by_hand_become_layers():
         return hidden[0] * hidden[1] - hidden[2]
 
     tape = jit(loss).tape([1.0, 2.0, 3.0, 4.0])
-    assert "r5 = p0·x1 + p1·x2 + p2·x3 + p3·x4 + 0.5" in str(tape)
-    assert len([op for op, *_ in tape.code if op == 0]) == 2
+    assert "r5 = 0.5 + p0·x1 + p1·x2 + p2·x3 + p3·x4" in str(tape)
+    assert [type(i).__name__ for i in tape.body] == ["Layer", "Map", "Dot", "Layer"]
     assert_agree(loss, [[0.1 * k, 1.0, -k, 0.5] for k in range(60)], [*w[0], *w[1], *w[2]])
 
 
@@ -236,7 +236,7 @@ def test_map():
     assert evaluate(jit(lambda x, y: losses.hinge(model(x)[0], y)), pairs(40)) == pytest.approx(
         evaluate(lambda x, y: losses.hinge(model(x)[0], y), pairs(40)), rel=1e-12
     )
-    with pytest.raises(TypeError, match="returns a list"):
+    with pytest.raises(TypeError, match="expected one Value"):
         accumulate(jit(model), samples * 9)
 
 
@@ -386,7 +386,7 @@ def test_control_flow_on_values(loss, advice):
     with pytest.raises(TypeError, match=advice) as error:
         accumulate(jit(loss), [1, 2])
     line = loss.__code__.co_firstlineno
-    assert f"test_tape.py, line {line}: (lambda x: " in str(error.value)
+    assert f"test_recorded.py, line {line}: (lambda x: " in str(error.value)
 
 
 READERS = {
@@ -492,7 +492,7 @@ def test_what_is_no_sample():
     with pytest.raises(ValueError, match="at least"):
         fast.map([])
     for bad in ("1.5", None, 1j, Value(1.0)):
-        with pytest.raises(TypeError, match="a sample is numbers"):
+        with pytest.raises(TypeError, match="expected a sample of numbers"):
             accumulate(fast, [1.0] * 300 + [bad])
     with pytest.raises(TypeError):
         jit(lambda x: None)(1.0)
@@ -515,7 +515,7 @@ def test_a_tape_pickles_prints_and_has_a_size():
     tape = jit(lambda x, y: losses.hinge(model(x), y)).tape([0.1, 0.2], 1)
     again = pickle.loads(pickle.dumps(tape))
     assert str(again) == str(tape)
-    layers, relus, label, margin = (2 + 1) * 3 + (3 + 1), 3 + 1, 2 + 1 + 2 + 2, 2 + 2  # each with its constants
+    layers, relus, label, margin = (2 + 1) * 3 + (3 + 1), 3 + 1, 2 + 1 + 2, 2 + 2 + 1
     assert tape.size == layers + relus + label + margin
     assert "layers.0.neurons.2.bias" in str(tape)
     assert "relu" in str(tape)
@@ -566,7 +566,7 @@ def test_units_added_to_rows_are_one_layer_and_one_addition():
         return [v + dot(row, hidden) for v, row in zip(x, w)]
 
     tape = jit(residual).tape(*range(5))
-    assert len(tape.code) == 3, str(tape)
+    assert [type(i).__name__ for i in tape.body] == ["Map", "Layer", "Map"], str(tape)
     np.testing.assert_allclose(
         jit(residual).map([(1.0, 2.0, 3.0, 4.0, 5.0)]),
         [[v.data for v in residual(1.0, 2.0, 3.0, 4.0, 5.0)]],
