@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from micrograd.data import listed
 from micrograd.engine import Value, no_grad, set_grad
-from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm
+from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm, within
 from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
 
 Loss = Callable[..., Value]
@@ -142,6 +142,11 @@ class Step:
     max_norm: float | None = None
     executor: Executor | None = None
 
+    def __post_init__(self) -> None:
+        self.share(1)  # which raises for what is not a reduction
+        if self.max_norm is not None:
+            within("max_norm", self.max_norm, 0)
+
     def share(self, size: int) -> float:
         return _share(self.reduction, size)
 
@@ -236,7 +241,6 @@ class Training:
         write_back: bool = True,
         samples: Sequence[Any] = (),
     ) -> None:
-        _share(reduction, 1)  # which raises for what is not a reduction
         self._step = Step(optimizer, reduction, schedule, max_norm, executor)
         self._make = partial(_trainer, loss, self._step, write_back, samples)
         self._trainer: Trainer | None = None

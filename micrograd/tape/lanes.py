@@ -91,7 +91,7 @@ class Lanes:
         None if a number on the way is not finite: the plain function then tells what happened. The sum is over pieces
         of a fixed size, so that its bits do not depend on who computes them.
         """
-        self._require_losses()
+        self.require_losses()
         pieces = []
         if not self.check(values, order):
             return None
@@ -131,7 +131,7 @@ class Lanes:
             if len(place):
                 yield group, columns[place], place
 
-    def _require_losses(self) -> None:
+    def require_losses(self) -> None:
         for track, _, positions in self.groups:
             if track.several:
                 raise TypeError("expected one Value as the loss of a sample, got a list: return a single one")

@@ -191,7 +191,7 @@ class Recorded:
 
     def trainer(self, step: "Step", write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
         """What takes steps of training on arrays; None where the loop over Values is to take them."""
-        if self._is_plain or find_spec("llvmlite") is None or find_spec("micrograd.tape.rules") is None:
+        if self._is_plain or find_spec("llvmlite") is None:
             return None
         from micrograd.tape.training import trainer
 

@@ -8,7 +8,7 @@ from micrograd.tape.tape import Tape
 
 def program_of(tape: Tape) -> Program:
     """The tape as a program. Raises Untraceable for a primitive whose rules are more than arithmetic."""
-    if find_spec("llvmlite") is None or find_spec("micrograd.tape.machine") is None:
+    if find_spec("llvmlite") is None:
         from micrograd.tape import reference
 
         return reference.Program(tape)

@@ -162,14 +162,14 @@ class Symbol:
 
 
 def trace(
-    rule: Callable[..., Any], count: int, settings: Sequence[float] = (), name: str | None = None
+    rule: Callable[..., Any], count: int, settings: Sequence[float | None] = (), name: str | None = None
 ) -> list[Symbol]:
     """The expressions that ``rule`` returns for ``count`` arguments: one, or as many as its tuple or list has.
 
     Args:
         rule: a function of numbers.
-        settings: numbers that the first arguments have while tracing: what the rule asks about them alone is
-            answered at once. The expressions have the arguments in them all the same.
+        settings: numbers that the first arguments have while tracing, or None: what the rule asks about these alone
+            is answered at once. The expressions have the arguments in them all the same.
         name: how to call the rule in a message.
 
     Raises Untraceable.
@@ -329,9 +329,8 @@ class _Trace:
         cells = tuple([CellType() for _ in function.__closure__ or ()])
         copy = FunctionType(function.__code__, scope, function.__name__, None, cells or None)
         self.substitutes[id(function)] = function, copy  # before what it uses, which may use it
-        for name in _names(function.__code__):
-            if name in scope:
-                scope[name] = self.substitute(scope[name])
+        for name in {*_names(function.__code__)} & scope.keys():
+            scope[name] = self.substitute(scope[name])
         for cell, original in zip(cells, function.__closure__ or ()):
             with contextlib.suppress(ValueError):  # nothing is in it yet
                 cell.cell_contents = self.substitute(original.cell_contents)

@@ -5,13 +5,13 @@ optimizer's state. A step makes a new table; it becomes the trainer's ``position
 to it. Values are written at named points, from one position, whole or not at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import is_
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -21,18 +21,27 @@ from micrograd.optim import Optimizer, Schedule, Snapshot
 from micrograd.samples import require_batch
 from micrograd.tape.columns import Array
 from micrograd.tape.lanes import Lanes
+from micrograd.tape.machine import Program
 from micrograd.tape.rules import Rule
 from micrograd.tape.symbols import Untraceable
 from micrograd.train import NodeByNode, Step, Taken
-
-if TYPE_CHECKING:
-    from micrograd.tape.recorded import Recorded
 
 LONGEST = 0.02  # seconds that a compiled call is meant to take: Ctrl-C and the progress bar wait for its end
 KEPT = {list, tuple, np.ndarray}  # where samples are, and not made anew each time
 
 
-def trainer(recorded: "Recorded", step: Step, write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
+class Recording(Protocol):
+    """What a trainer asks of a recorded function: ``recorded.Recorded``."""
+
+    function: Callable[..., Value]
+    parameters: list[Value]
+
+    def lanes(self, samples: Sequence[Any]) -> tuple[Lanes | None, Array]: ...
+    def look_outside(self) -> bool: ...
+    def expect(self, parameters: Sequence[Value]) -> None: ...
+
+
+def trainer(recorded: Recording, step: Step, write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
     """An ``ArrayTrainer``; None where code of the user's own has to run at every step."""
     optimizer, schedule = step.optimizer, step.schedule
     if step.executor is not None or not _is_rule_alone(optimizer) or not _is_of_count_alone(schedule, optimizer):
@@ -80,7 +89,7 @@ class Position:
 class ArrayTrainer:
     """A ``train.Trainer`` on arrays. Where a number is not finite, the step is taken on Values, which tells why."""
 
-    def __init__(self, recorded: "Recorded", step: Step, rule: Rule, write_back: bool, samples: Sequence[Any]) -> None:
+    def __init__(self, recorded: Recording, step: Step, rule: Rule, write_back: bool, samples: Sequence[Any]) -> None:
         self._recorded, self._step, self._rule, self._write_back = recorded, step, rule, write_back
         self._optimizer, self._schedule = step.optimizer, step.schedule
         self._on_values = NodeByNode(recorded.function, step)
@@ -179,6 +188,7 @@ class ArrayTrainer:
         position, places = self._position, self._places
         [(track, columns, _)] = lanes.groups
         values = places.values(position.table[0])
+        lanes.require_losses()
         if not lanes.check(values, chosen.order):
             return False
         seconds, count = self._pace
@@ -195,7 +205,7 @@ class ArrayTrainer:
         table, sizes = position.table.copy(), [len(step) for step in steps]
         start = perf_counter()
         losses = self._rule.train(
-            track.program,
+            cast(Program, track.program),  # there is a compiler, or there was no trainer
             table,
             places.where,
             columns,
@@ -340,7 +350,7 @@ class Places:
 class Source:
     """Samples that are read once, and anew where the function is recorded anew."""
 
-    def __init__(self, recorded: "Recorded", samples: Sequence[Any]) -> None:
+    def __init__(self, recorded: Recording, samples: Sequence[Any]) -> None:
         self.recorded, self.samples = recorded, samples
         self._lanes, _ = recorded.lanes(samples)
 
@@ -392,7 +402,7 @@ class Loader:
     also where one is another object than before. Samples that are changed in place are left to the checks.
     """
 
-    def __init__(self, recorded: "Recorded", loader: DataLoader | _Listed, watched: bool) -> None:
+    def __init__(self, recorded: Recording, loader: DataLoader | _Listed, watched: bool) -> None:
         self.recorded, self.loader, self.watched = recorded, loader, watched
         self._same: list[Chosen] = []
         self._read()

@@ -243,3 +243,14 @@ def test_several_threads_trace_at_once():
         thread.join()
     together = threading.Barrier(1)
     assert answers == [repr(trace(rule, 1))] * 3
+
+
+def test_names_that_come_twice_and_functions_that_call_each_other():
+    def even(x, n):
+        return x if n == 0 else odd(math.exp(x), n - 1)
+
+    def odd(x, n):
+        return sum([even(math.log(x + k), n - 1) for k in range(1)]) if n else -x
+
+    assert repr(trace(lambda x: even(x, 2), 1)) == "[fadd(0.0, log(fadd(exp(x0), 0.0)))]"
+    assert repr(trace(lambda x: [slope_of_helpers(x) for _ in range(2)], 1)) == repr(trace(slope_of_helpers, 1) * 2)

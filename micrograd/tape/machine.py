@@ -1,0 +1,155 @@
+"""A tape as machine code: ``Program`` computes losses, gradients and results of batches."""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from micrograd.tape import driver, objects
+from micrograd.tape.kernels import LANES, Library, Step
+from micrograd.tape.llvm import module
+from micrograd.tape.steps import steps_of
+from micrograd.tape.tape import Tape
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
+Whole: TypeAlias = npt.NDArray[np.int64]
+
+_POINTER, _COUNT, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+_BATCH = (_POINTER, _POINTER, _POINTER, _POINTER, _COUNT, _POINTER, _COUNT, _POINTER)
+_WORK = 400_000  # operands, of all lanes, that take about a millisecond forward and back
+
+
+@cache
+def driver_functions() -> dict[str, Any]:
+    """The loops around kernels, as functions for ctypes, which lets go of the interpreter's lock in a call."""
+    code = objects.code(driver.text(), driver.EXPORTS)
+    kinds: dict[str, tuple[Any, ...]] = {
+        "gradient": (_NUMBER, *_BATCH),
+        "results": (None, *_BATCH),
+        "apply": (_COUNT, *_TABLE),
+        "train": (_COUNT, *_TABLE, *_JOB),
+    }
+    functions: dict[str, Any] = {name: ctypes.CFUNCTYPE(*kind)(code.address(name)) for name, kind in kinds.items()}
+    functions["code"] = code  # for as long as they are called
+    return functions
+
+
+_TABLE = (_POINTER, _POINTER, _POINTER, _COUNT, _COUNT, _POINTER, _NUMBER)
+_JOB = (*(_POINTER,) * 5, _COUNT, *(_POINTER,) * 4, _COUNT, _COUNT, _POINTER)
+
+
+def pointer(array: npt.NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+class Program:
+    """A tape as machine code. Several threads may use it at once; pickled, it is its tape, and is built anew.
+
+    Attributes:
+        tape: what it was made of.
+        chunk: how many samples are one piece of work, about a millisecond. It depends on the tape alone, so those who
+            divide a batch by it get the same bits, however many workers there are.
+        text: LLVM's text of the kernels.
+
+    Raises ``Untraceable`` where a primitive's rule cannot be compiled.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.chunk = LANES * max(1, _WORK // max(1, tape.size))
+        library = Library()
+        steps = steps_of(tape, library)
+        self.text = module([library.functions[name] for name in sorted(library.functions)], library.declared)
+        self._code = objects.code(self.text, library.functions)
+        self._driver = driver_functions()
+        parts = [self._words(part) for part in (steps.prelude, steps.body, steps.body_back, steps.prelude_back)]
+        rows = np.array([r * LANES for r in tape.results], dtype=np.int64)
+        sizes = [_whole_lines(n) for n in (steps.n_shared, steps.n_shared, tape.n_rows * LANES, tape.n_rows * LANES)]
+        d, v, g, self._size = np.cumsum(sizes).tolist()
+        n, known = len(tape.parameters), len(tape.parameters) + len(tape.constants)
+        counts = [tape.n_inputs, n, steps.n_shared, known, tape.n_rows, len(tape.results)]
+        bounds = [at for part in parts for at in (pointer(part), pointer(part) + part.nbytes)]
+        self._header = np.array([*counts, d, v, g, pointer(rows), *bounds], dtype=np.int64)
+        self._kept = rows, parts  # the header has their addresses
+        self._free: list[Numbers] = []
+        self._constants, self._ones = (n, known), slice(v, v + LANES)
+
+    def _words(self, steps: list[Step]) -> Whole:
+        words: list[int] = []
+        for step in steps:
+            words += (self._code.address(step.kernel), 2 + len(step.words), *step.words)
+        return np.array(words, dtype=np.int64)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Tape]]:
+        return type(self), (self.tape,)
+
+    def gradient(self, parameters: Numbers, columns: Numbers, chosen: Whole) -> tuple[float, Numbers]:
+        """The sum of the first result over samples, and its gradient.
+
+        The sum is nan if a number on the way is not finite: a result of an instruction, a slope, the gradient.
+
+        Args:
+            parameters: their numbers.
+            columns: a row for each input, with the numbers of all samples.
+            chosen: the positions of the samples.
+        """
+        gradient = np.empty(len(self.tape.parameters))
+        total = self._call("gradient", parameters, columns, chosen, gradient)
+        return float(total), gradient
+
+    def results(self, parameters: Numbers, columns: Numbers, chosen: Whole) -> Numbers:
+        """The results of the chosen samples, a row each. Numbers that are not finite are left as they come."""
+        results = np.empty((len(chosen), len(self.tape.results)))
+        self._call("results", parameters, columns, chosen, results)
+        return results
+
+    def _call(self, name: str, parameters: Numbers, columns: Numbers, chosen: Whole, to: Numbers) -> Any:
+        parameters = np.ascontiguousarray(parameters, dtype=np.float64)
+        columns = np.ascontiguousarray(columns, dtype=np.float64)
+        chosen = np.ascontiguousarray(chosen, dtype=np.int64)
+        n, k = len(self.tape.parameters), self.tape.n_inputs
+        if parameters.shape != (n,) or columns.ndim != 2 or len(columns) != k:
+            shapes = f"{parameters.shape} and {columns.shape}"
+            raise ValueError(f"expected {n} parameters and columns of {k} inputs, got shapes {shapes}")
+        arrays = [*map(pointer, (parameters, columns))]
+        memory = self.take()
+        try:
+            return self._driver[name](
+                *(pointer(self._header), pointer(memory), *arrays),
+                *(columns.shape[1], pointer(chosen), len(chosen), pointer(to)),
+            )
+        finally:
+            self.give(memory)
+
+    @property
+    def address(self) -> int:
+        """Where the driver finds what it needs to know of the program."""
+        return pointer(self._header)
+
+    def take(self) -> Numbers:
+        """Memory for one call; to be given back."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            memory = aligned(self._size)
+            memory[slice(*self._constants)] = self.tape.constants
+            memory[self._ones] = 1.0
+            return memory
+
+    def give(self, memory: Numbers) -> None:
+        self._free.append(memory)
+
+
+def aligned(size: int) -> Numbers:
+    """Zeros that begin where a vector may be read in one go."""
+    memory = np.zeros(size + 8)
+    first = -pointer(memory) // 8 % 8
+    return memory[first : first + size]
+
+
+def _whole_lines(size: int) -> int:
+    """So many numbers, up to whole vectors, so that what comes after them begins with one."""
+    return (size + 7) // 8 * 8
