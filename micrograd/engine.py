@@ -18,7 +18,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from math import isfinite, isnan
+from math import isfinite, isnan, prod
 from numbers import Real
 from typing import Any
 
@@ -68,18 +68,27 @@ def current_leaving() -> Leaving:
 
 
 def number(data: Any) -> float:
-    """``data`` as a float. Raises TypeError for what is not a real number, ValueError for nan."""
+    """``data`` as a float: of a real number, or of an array or tensor that holds a single one.
+
+    Raises TypeError for anything else, ValueError for nan.
+    """
     if type(data) is float and data - data == 0.0:
         return data
+    if _holds_one(data):
+        data = data.item()
     if not isinstance(data, Real):
-        raise TypeError(f"a real number is wanted, got {data!r} of type {type(data).__name__}")
+        raise TypeError(f"expected a real number, got {data!r:.80} ({type(data).__name__})")
     try:
         result = float(data)
     except OverflowError as cause:
-        raise ValueError("a number in the range of a float is wanted, got one beyond it") from cause
+        raise ValueError("expected a number in the range of a float, got one beyond it") from cause
     if isnan(result):
-        raise ValueError("a number is wanted, got nan")
+        raise ValueError("expected a number, got nan")
     return result
+
+
+def _holds_one(data: Any) -> bool:
+    return hasattr(data, "item") and not isinstance(data, Value) and prod(getattr(data, "shape", (0,))) == 1
 
 
 def _leaf(role: str, symbol: str = "") -> Primitive:
@@ -118,6 +127,13 @@ def as_value(data: Any, role: str = "constant") -> "Value":
     return data if isinstance(data, Value) else (_recording.get() or Value)(data, role=role)
 
 
+def _is_number(other: Any) -> bool:
+    """Whether ``other`` is a number to compute with; a NumPy array is not, which takes Values one by one itself."""
+    if type(other) is float or isinstance(other, Real):  # the latter takes long
+        return True
+    return not hasattr(other, "__array_ufunc__") and _holds_one(other)
+
+
 def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
     def method(self: "Value") -> "Value":
         return record(op, (self,), (self.data,))
@@ -128,7 +144,7 @@ def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
         if type(other) is not Value and not isinstance(other, Value):
-            if type(other) is not float and not isinstance(other, Real):  # the latter takes long
+            if not _is_number(other):
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
             other = as_value(other)
         return record(op, (self, other), (self.data, other.data))
@@ -138,7 +154,7 @@ def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
 
 def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
-        if not isinstance(other, Real):
+        if not _is_number(other):
             return NotImplemented  # type: ignore[no-any-return]
         constant = as_value(other)
         return record(op, (constant, self), (constant.data, self.data))
@@ -162,7 +178,7 @@ class Value(Copyable):
 
     Args:
         data: a real number, kept as a float; anything else raises TypeError, and nan ValueError.
-        _children, _op: operands and symbol of a node made by hand, which needs a ``_backward`` of its own.
+        _children, _op: operands and symbol of a node made by hand, which needs a ``_backward``.
         label: a name for pictures and messages.
         role: what a leaf is in pictures: "parameter", "input" or "constant".
 
@@ -180,13 +196,13 @@ class Value(Copyable):
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
     ) -> None:
         if role not in LEAVES:
-            raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
+            raise ValueError(f"role must be one of {', '.join(LEAVES)}, got {role!r}")
         self.data = number(data)
         self.grad = NOT_REACHED
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
-            raise TypeError(f"children are Values; got {_children!r} (a name is given as label=)")
+            raise TypeError(f"children must be Values, got {_children!r}; a name is given as label=")
         self.partials: Sequence[float] = ()
         leaves = LEAVES if _recording.get() is Value else MADE
         self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else leaves[role]
@@ -369,6 +385,8 @@ def _checked(data: Any, op: Primitive, parents: tuple[Value, ...]) -> float:
     if isinstance(data, Value):  # of floats no rule makes one
         name = next((p.label for p in parents if isinstance(p.data, Value)), "") or "w"
         raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad")
+    if not isinstance(data, Real):
+        raise TypeError(f"{op.name}: forward must return a number, got {data!r} ({type(data).__name__})")
     result = float(data)
     if isnan(result) or (not isfinite(result) and all(isfinite(p.data) for p in parents)):
         raise op.error([p.data for p in parents], f"the result is {result}")
@@ -379,9 +397,19 @@ def apply(op: Primitive, operands: Iterable[Any]) -> Value:
     """Record ``op`` on Values and numbers, listed flat."""
     parents = tuple([as_value(operand) for operand in operands])
     node = record(op, parents, op.group([p.data for p in parents]))
-    if len(node.partials) != len(parents) and _recording.get():
-        raise ValueError(f"{op.name} of {len(parents)} operands wants as many partials; its rule gave {node.partials}")
+    if _recording.get():
+        _require_slopes(op, node.partials, len(parents))
     return node
+
+
+def _require_slopes(op: Primitive, slopes: Any, count: int) -> None:
+    listed = isinstance(slopes, (tuple, list)) and len(slopes) == count
+    if listed and all([type(slope) is float or isinstance(slope, Real) for slope in slopes]):
+        return
+    raise ValueError(
+        f"{op.name}: partials must return a tuple of {count} number{'s' * (count > 1)}, one for each operand, "
+        f"got {slopes!r}; write (x,) for a single one"
+    )
 
 
 def set_data(values: Sequence[Value], numbers: Iterable[float]) -> None:
@@ -416,8 +444,10 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
 
     Raises ValueError where the two lengths differ.
     """
+    if not (hasattr(weights, "__len__") and hasattr(inputs, "__len__")):
+        raise TypeError(f"dot: expected two lists, got {weights!r:.60} and {inputs!r:.60}")
     if len(weights) != len(inputs):
-        raise ValueError(f"dot wants as many inputs as weights; got {len(inputs)} inputs and {len(weights)} weights")
+        raise ValueError(f"dot: got {len(inputs)} inputs but {len(weights)} weights")
     try:
         vectors = [w.data for w in weights], [x.data for x in inputs]
         if bias is None:
@@ -430,20 +460,22 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
 def pick(values: Sequence[Any], index: Any) -> Any:
     """``values[index]``, for a whole number from 0 to len(values) - 1; the gradient goes to the one picked.
 
-    Write it in the place of ``values[index]`` in a loss that is to be recorded as a tape, where a number of the sample
-    is a Value. Raises TypeError or ValueError for an index that is not such a number; from the end it does not count.
+    Write it in the place of ``values[index]`` where the index comes from the sample and may be a Value. Raises
+    TypeError or ValueError for an index that is not such a number; a negative one is an error too.
     """
     if isinstance(index, Value):
         return apply(ops.pick, (*values, index))
     try:
         place = operator.index(index)
     except TypeError:
-        raise TypeError(f"pick wants a whole number as index; got {index!r}") from None
+        raise TypeError(f"pick: expected a whole number as index, got {index!r} ({type(index).__name__})") from None
     if not 0 <= place < len(values):
-        raise ValueError(f"pick: the index into {len(values)} values is from 0 to {len(values) - 1}; got {index}")
+        raise ValueError(f"pick: the index must be from 0 to {len(values) - 1}, got {index}")
     return values[place]
 
 
 def logsumexp(values: Iterable[Any]) -> Value:
     """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"logsumexp: expected a list of Values, got {values!r} ({type(values).__name__})")
     return apply(ops.logsumexp, values)

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ INITIALISERS: dict[str, Callable[[int, int], float]] = {
 
 def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in choices:
-        raise ValueError(f"{what} is one of {', '.join(choices)}; got {name!r}")
+        raise ValueError(f"{what} must be one of {', '.join(choices)}, got {name!r}")
     return choices[name]
 
 
@@ -53,21 +53,28 @@ class Inputs(list[Value]):
 
 
 def inputs(x: Iterable[Any]) -> Inputs:
-    """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are."""
+    """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are.
+
+    Raises TypeError for what is no list of numbers, ValueError for a number that is not finite.
+    """
     if type(x) is Inputs:
         return x
-    if not isinstance(x, Iterable):
-        raise TypeError(f"a sample's inputs are a list of numbers; got {x!r}")
+    if not isinstance(x, Iterable) or isinstance(x, (str, bytes, Mapping, Set)):
+        raise TypeError(f"a sample's inputs must be a list of numbers, got {x!r:.80} ({type(x).__name__})")
     numbers = list(x)
     try:
-        return Inputs([v if isinstance(v, Value) else Value(v, role="input") for v in numbers])
+        nodes = Inputs([v if isinstance(v, Value) else Value(v, role="input") for v in numbers])
     except TypeError as cause:
         if not any(isinstance(v, Iterable) and not isinstance(v, str) for v in numbers):
             raise
         raise TypeError(
-            "a sample's inputs are a list of numbers; got a list of lists. "
-            "A batch is run sample by sample: see accumulate"
+            "a sample's inputs must be a list of numbers, got a list of lists; a batch is run sample by sample: "
+            "see accumulate"
         ) from cause
+    for place, v in enumerate(nodes):
+        if v.data - v.data != 0.0:
+            raise ValueError(f"a sample's inputs must be finite, got {v.data} at place {place}")
+    return nodes
 
 
 class Module:
@@ -83,7 +90,7 @@ class Module:
         for name, value in _walk(self, "", set()):
             if isinstance(value, Value):
                 if name in names:
-                    raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
+                    raise ValueError(f"two parameters are named {name}; a state can hold one of them only")
                 names.add(name)
                 yield name, value
 
@@ -112,7 +119,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set the parameters from ``state``; names or numbers that do not fit raise, and then none is set."""
         if not isinstance(state, Mapping):
-            raise TypeError(f"a state maps names to numbers; got {type(state).__name__}")
+            raise TypeError(f"a state must map names to numbers, got {type(state).__name__}")
         own = dict(self.named_parameters())
         if own.keys() != state.keys():
             missing, unknown = list(own.keys() - state.keys()), list(state.keys() - own.keys())
@@ -221,6 +228,13 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | 
         yield from _walk(child, f"{path}.{key}" if path else f"{key}", seen)
 
 
+def _size(name: str, size: Any) -> None:
+    if not isinstance(size, Integral) or isinstance(size, bool):
+        raise TypeError(f"{name} must be a whole number, got {size!r} ({type(size).__name__})")
+    if int(size) < 1:
+        raise ValueError(f"{name} must be at least 1, got {size}")
+
+
 def _alias(name: str) -> Any:
     return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
 
@@ -237,8 +251,7 @@ class Neuron(Module):
     ) -> None:
         draw = _named(INITIALISERS, init, "init")
         _named(ACTIVATIONS, activation, "activation")
-        if nin < 1:
-            raise ValueError(f"a neuron wants one input at least; got {nin}")
+        _size("nin", nin)
         self.weights = [Value(draw(nin, nout)) for _ in range(nin)]
         self.bias = Value(0.0)
         self.nonlin = nonlin
@@ -263,8 +276,8 @@ class Embedding(Module):
     """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
 
     def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
-        if count < 1 or size < 1:
-            raise ValueError(f"an embedding wants one token and one number at least; got {count} and {size}")
+        _size("count", count)
+        _size("size", size)
         self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
 
     def __call__(self, token: Any) -> list[Value]:
@@ -278,8 +291,7 @@ class Layer(Module):
     """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one."""
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        if nout < 1:
-            raise ValueError(f"a layer wants one neuron at least; got {nout}")
+        _size("nout", nout)
         self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
@@ -305,10 +317,13 @@ class MLP(Module):
 
     def __init__(self, nin: int, nouts: list[int], activation: str = "relu", init: str = "uniform") -> None:
         if not isinstance(nouts, Iterable):
-            raise TypeError(f"nouts is a list of the layers' widths; got {nouts!r}")
+            raise TypeError(f"nouts must be a list of the layers' widths, got {nouts!r}; write [{nouts!r}]")
         sizes = [nin, *nouts]
-        if len(sizes) < 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(f"an MLP wants whole positive sizes and one layer at least; got {nin!r}, {nouts!r}")
+        if len(sizes) < 2:
+            raise ValueError("nouts must hold the width of one layer at least, got none")
+        _size("nin", nin)
+        for k, size in enumerate(sizes[1:]):
+            _size(f"nouts[{k}]", size)
         last = len(nouts) - 1
         self.layers = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, init=init) for i in range(len(nouts))

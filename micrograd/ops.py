@@ -14,10 +14,12 @@ Whatever needs to know an operation reads its row, so a new one is added in one 
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from inspect import Parameter, signature
 from operator import mul as product
 from typing import Any
 
 TABLE: dict[str, "Primitive"] = {}
+BUILT_IN: frozenset[str] = frozenset()  # the names of this file's rows, once all of them are there
 
 
 class Primitive:
@@ -81,17 +83,44 @@ def primitive(
 ) -> Primitive:
     """Add a row to the table and return it, ready to be called on numbers and Values.
 
+    Defining a name again replaces the row, so that a notebook's cell can be run again. The rows of this file are
+    protected.
+
     Args:
-        name: a new name; taken names raise ValueError.
+        name: a name that no row of this file has; else ValueError.
         forward: the function on floats, e.g. ``math.erf``. It raises ArithmeticError or ValueError outside its domain.
-        partials: ``partials(z, *operands)`` returns one local derivative per operand, in arithmetic and in
-            functions of this table, so that it works on floats and on Values.
+        partials: ``partials(z, *operands)`` returns a tuple of local derivatives, one per operand, written in
+            arithmetic and in functions of this table, so that it works on floats and on Values.
         symbol: what pictures show; the name if not given.
+        group: for operands that are vectors: maps the flat list of operands to the arguments of the two rules.
     """
-    if name in TABLE:
+    if not isinstance(name, str):
+        raise TypeError(f"primitive: expected a name first, got {name!r}; write primitive(name, forward, partials)")
+    if name in BUILT_IN:
         raise ValueError(f"a primitive named {name!r} exists already; choose another name")
+    for rule, what in ((forward, "forward"), (partials, "partials")):
+        if not callable(rule):
+            raise TypeError(f"primitive {name!r}: expected a function as {what}, got {rule!r}")
+    taken, operands = _arguments(partials), _arguments(forward)
+    if taken is not None and operands is not None and taken != operands + 1:
+        raise TypeError(
+            f"primitive {name!r}: partials must take the output and the operands, {operands + 1} arguments, "
+            f"got a function of {taken}; write lambda z, x: (…,)"
+        )
     TABLE[name] = Primitive(name, forward, partials, symbol, group)
     return TABLE[name]
+
+
+def _arguments(rule: Callable[..., Any]) -> int | None:
+    """How many arguments by position a rule takes; None if that is not known, or not fixed."""
+    try:
+        parameters = signature(rule).parameters.values()
+    except (TypeError, ValueError):  # some functions of math have none
+        return None
+    kinds = [parameter.kind for parameter in parameters]
+    if Parameter.VAR_POSITIONAL in kinds:
+        return None
+    return sum([kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds])
 
 
 def find(name: str, constant: float | None = None) -> Primitive:
@@ -117,7 +146,7 @@ pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= 
 
 @lru_cache(maxsize=1024, typed=True)
 def power(n: float) -> Primitive:
-    """The primitive x ↦ xⁿ for a number n. A family of its own: unlike ``pow`` it admits a negative x if n is whole."""
+    """The primitive x ↦ xⁿ for a number n. Apart from ``pow``, since it admits a negative x if n is whole."""
     # n == 0 apart, since 0·x⁻¹ is undefined at x = 0 where the true slope is 0.
     return Primitive(
         "power", lambda x: math.pow(x, n), lambda z, x: (n * x ** (n - 1) if n else 0.0,), f"**{n}", constant=n
@@ -221,3 +250,5 @@ pick = primitive(
     lambda z, values, index: (*[1.0 * (i <= index <= i) for i in range(len(values))], 0.0),
     group=lambda v: (v[:-1], v[-1]),
 )
+
+BUILT_IN = frozenset(TABLE)

@@ -49,7 +49,7 @@ def test_every_sample_once_an_epoch(size, batch_size, shuffle, seed):
 def test_without_shuffle_the_order_is_the_samples():
     assert list(DataLoader(TEN, batch_size=4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert list(DataLoader(TEN, batch_size=None)) == [TEN]
-    assert list(DataLoader("abc")) == [["a"], ["b"], ["c"]]
+    assert list(DataLoader(("a", "b", "c"))) == [["a"], ["b"], ["c"]]
 
 
 def test_drop_last_leaves_out_only_a_batch_that_is_not_full():
@@ -148,7 +148,7 @@ def test_pairs_of_lists_and_iterators():
 
 
 def test_pairs_want_one_length():
-    with pytest.raises(ValueError, match="got 2 and 3"):
+    with pytest.raises(ValueError, match="got 2 inputs but 3 targets"):
         pairs([1, 2], [1, 2, 3])
 
 
@@ -173,5 +173,5 @@ def test_whole_numbers_of_any_type():
 
 @pytest.mark.parametrize("held_out", [0, 10, -1, 0.0, 1.0, 0.01, 2.0, float("nan")])
 def test_split_leaves_samples_on_both_sides(held_out):
-    with pytest.raises(ValueError, match=f"1 to 9 can be held out; got {held_out}"):
+    with pytest.raises(ValueError, match=f"held_out must leave .*, got {held_out}"):
         split(TEN, held_out)

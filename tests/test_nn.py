@@ -82,7 +82,7 @@ def test_a_neuron_is_its_signal_and_its_activation():
 
 @pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0, 3.0], 1.0, [Value(1.0)]])
 def test_a_wrong_number_of_inputs(model, x):
-    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} inputs and 2 weights"):
+    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} inputs but 2 weights"):
         model(x)
 
 
@@ -97,7 +97,7 @@ def test_a_batch_in_the_place_of_a_sample(model, array):
     batch = [[1.0, 2.0], [3.0, 4.0]]
     if array:
         batch = pytest.importorskip("numpy").array(batch)
-    with pytest.raises(TypeError, match=r"got a list of lists\. A batch is run sample by sample: see accumulate"):
+    with pytest.raises(TypeError, match=r"got a list of lists; a batch is run sample by sample: see accumulate"):
         model(batch)
 
 
@@ -125,7 +125,7 @@ def test_inputs_are_inputs_to_pictures(model):
 
 @pytest.mark.parametrize("sizes", [(2, []), (0, [1]), (2, [0]), (2, [3, -1]), (2.0, [1]), ("2", [1])])
 def test_sizes_are_whole_and_positive(sizes):
-    with pytest.raises(ValueError, match="sizes"):
+    with pytest.raises((TypeError, ValueError), match=r"^n(in|outs|outs\[[01]\]) must "):
         nn.MLP(*sizes)
 
 
@@ -147,7 +147,7 @@ def test_units_without_inputs_and_layers_without_units(make):
 @pytest.mark.parametrize("sizes", [[1], [3, 1]])
 @pytest.mark.parametrize(("kind", "name"), [("activation", "Relu"), ("init", "zeros"), ("activation", None)])
 def test_unknown_names(kind, name, sizes):
-    with pytest.raises(ValueError, match=f"{kind} is one of .* got {name!r}"):
+    with pytest.raises(ValueError, match=f"{kind} must be one of .*, got {name!r}"):
         nn.MLP(2, sizes, **{kind: name})
 
 

@@ -266,10 +266,10 @@ ADAM_STATE = Adam(parameters(1.0)).state_dict()
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD([]), "one parameter at least"),
-        (lambda: SGD([1.0]), "Values; got 1.0"),
+        (lambda: SGD([]), "one Value at least"),
+        (lambda: SGD([1.0]), "Values, got 1.0"),
         (lambda: SGD([shared * 2]), "leaf"),
-        (lambda: SGD([shared, shared]), "listed twice"),
+        (lambda: SGD([shared, shared]), "one of them twice"),
         (lambda: SGD([shared], lr=-1), "lr .* got -1"),
         (lambda: SGD([shared], lr=math.nan), "lr .* got nan"),
         (lambda: SGD([shared], lr="0.1"), "lr .* got '0.1'"),

@@ -182,8 +182,8 @@ def test_a_batch_may_be_an_array(line):
         (Line().loss, [], "mean", "one sample at least"),
         (Line().loss, iter([]), "sum", "one sample at least"),
         (Line().loss, SAMPLES, "average", "'mean' or 'sum', got 'average'"),
-        (lambda x, y: x - y, SAMPLES, "mean", "for sample 0 of the batch, got -2.0"),
-        (lambda *_: None, SAMPLES, "mean", "for sample 0 of the batch, got None"),
+        (lambda x, y: x - y, SAMPLES, "mean", "sample 0 of the batch: the loss must return a Value, got -2.0"),
+        (lambda *_: None, SAMPLES, "mean", "sample 0 of the batch: the loss must return a Value, got None"),
         (lambda x, _: Value(x + 1).log(), SAMPLES, "mean", r"sample 2 of the batch: log\(0.0\)"),
         (lambda _, y: 1 / Value(y - 1), SAMPLES, "mean", r"sample 3 of the batch: div\(1.0, 0.0\)"),
         (lambda x, y: losses.cross_entropy([Value(x)], y), SAMPLES, "mean", "sample 0 of the batch: .* whole number"),
@@ -413,9 +413,9 @@ def test_training_goes_without_tqdm(line, monkeypatch):
 
 
 def test_a_sample_in_the_place_of_a_batch(line):
-    with pytest.raises(TypeError, match="a batch is a list of samples; got a sample"):
+    with pytest.raises(TypeError, match="expected a batch, a list of samples, got the sample"):
         accumulate(line.loss, SAMPLES[0])
-    with pytest.raises(TypeError, match="fit wants batches: see DataLoader"):
+    with pytest.raises(TypeError, match="for fit, see DataLoader"):
         fit(line.loss, SAMPLES, line.optimizer, progress=False)
 
 
