@@ -8,7 +8,7 @@ pickled with parameters replaced by numbers, and gradients come back by these nu
 import io
 import pickle
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from micrograd.engine import Value
@@ -17,6 +17,7 @@ from micrograd.higher import gradients
 from micrograd.samples import loss_of, plain_leaves
 
 CHUNK = 16  # samples
+PATIENCE = 5.0  # seconds until a look at the workers, and again until an executor that does not notice is given up
 
 Sums = tuple[float, dict[Any, float]]  # of the losses, and of the gradients by parameter
 
@@ -31,7 +32,7 @@ def add_gradients(loss: Callable[..., Value], samples: Sequence[Any], share: flo
         else:
             copy, parameters = _packed(loss)
             for future in [executor.submit(_work, copy, *chunk) for chunk in chunks]:
-                total, slopes = future.result()
+                total, slopes = _result(future, executor)
                 answers.append((total, {parameters[i]: slope for i, slope in slopes.items()}))
     except BrokenExecutor:  # a worker died; what was left undone is done here
         answers += [chunk_sums(loss, *chunk) for chunk in chunks[len(answers) :]]
@@ -39,6 +40,31 @@ def add_gradients(loss: Callable[..., Value], samples: Sequence[Any], share: flo
         for parameter, slope in sums.items():
             parameter.grad += slope * share
     return sum([total for total, _ in answers])
+
+
+def _result(future: "Future[Any]", executor: Executor) -> Any:
+    """``future.result()``. Raises BrokenExecutor too where a worker has died and the executor waits for it for ever."""
+    while not future.done():
+        if wait([future], PATIENCE).done:
+            break
+        workers = getattr(executor, "_processes", None) or {}
+        died = any([process.exitcode for process in list(workers.values())])  # not one that has come to its end
+        if died and not wait([future], PATIENCE).done:  # in that time an executor that can notice has noticed
+            _release(executor)
+            raise BrokenExecutor("a worker was killed while it sent its answer")
+    return future.result()
+
+
+def _release(executor: Any) -> None:
+    """Let an executor of processes that reads half an answer meet its end, so that its ``shutdown()`` returns.
+
+    ProcessPoolExecutor keeps the writing end of the pipe open that its workers answer through, so reading does not end
+    where the last worker has died. That holds for Python 3.10 to 3.13, and concerns answers that a pipe does not take
+    in one piece: gradients of some thousand parameters.
+    """
+    for process in list(executor._processes.values()):
+        process.kill()
+    executor._result_queue._writer.close()
 
 
 def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -> Sums:
