@@ -112,3 +112,52 @@ class DataLoader:
             self._random.shuffle(order)
         for i in range(len(self)):
             yield order[i * self.batch_size : (i + 1) * self.batch_size]
+
+    def __repr__(self) -> str:
+        settings = f"batch_size={self.batch_size}, shuffle={self.shuffle}, drop_last={self.drop_last}"
+        return f"DataLoader({len(self.samples)} samples, {settings}): {len(self)} batches"
+
+
+class DropoutLoader:
+    """The batches of a loader, each sample with a dropout mask as one member more, drawn anew in every epoch.
+
+    A mask holds 0 with probability p and else 1 / (1 - p), so that a value times its mask keeps its mean (Srivastava et
+    al. 2014, scaled while training). The loss hands it to ``nn.dropout``; a sample without one is computed in full:
+
+    >>> loader = DropoutLoader(DataLoader([(0.5, 1), (1.5, -1)]), size=3, seed=1)
+    >>> [batch for batch in loader]
+    [[(0.5, 1, [0.0, 2.0, 2.0])], [(1.5, -1, [0.0, 0.0, 0.0])]]
+
+    Args:
+        loader: a ``DataLoader``, or a list of batches of tuples.
+        size: how many values the mask is for: the width of a layer, or of several layers together.
+        p: the share of values that are dropped, from 0 to below 1.
+        seed: same seed, same masks. None draws one from the global ``random``.
+    """
+
+    def __init__(self, loader: Any, size: int, p: float = 0.5, seed: int | None = None) -> None:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"size must be a whole number >= 1, got {size!r}")
+        self.loader, self.size, self.p = loader, size, _share(p)
+        self._random = random.Random(random.getrandbits(64) if seed is None else seed)
+
+    def __len__(self) -> int:
+        """The number of batches an epoch."""
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for batch in self.loader:
+            yield [(*sample, self._mask()) for sample in batch]
+
+    def _mask(self) -> list[float]:
+        kept = 1 / (1 - self.p)
+        return [0.0 if self._random.random() < self.p else kept for _ in range(self.size)]
+
+    def __repr__(self) -> str:
+        return f"DropoutLoader({self.loader!r}, size={self.size}, p={self.p})"
+
+
+def _share(p: Any) -> float:
+    if not isinstance(p, Real) or not 0 <= float(p) < 1:
+        raise ValueError(f"p must be >= 0 and < 1, got {p!r}")
+    return float(p)

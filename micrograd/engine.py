@@ -213,9 +213,10 @@ class Value(Copyable):
     __truediv__, __rtruediv__ = _binary(ops.div), _reflected(ops.div)
     _pow, __rpow__ = _binary(ops.pow), _reflected(ops.pow)
 
-    __neg__, __abs__ = _unary(ops.neg), _unary(ops.absolute)
+    __neg__, __abs__, abs = _unary(ops.neg), _unary(ops.absolute), _unary(ops.absolute)
     exp, expm1, log, log1p = _unary(ops.exp), _unary(ops.expm1), _unary(ops.log), _unary(ops.log1p)
-    sqrt, erf = _unary(ops.sqrt), _unary(ops.erf)
+    log2, log10 = _unary(ops.log2), _unary(ops.log10)
+    sqrt, cbrt, erf = _unary(ops.sqrt), _unary(ops.cbrt), _unary(ops.erf)
     sin, cos, tan = _unary(ops.sin), _unary(ops.cos), _unary(ops.tan)
     arcsin, arccos, arctan = _unary(ops.arcsin), _unary(ops.arccos), _unary(ops.arctan)
     sinh, cosh, tanh = _unary(ops.sinh), _unary(ops.cosh), _unary(ops.tanh)
@@ -231,10 +232,26 @@ class Value(Copyable):
         return record(ops.power(exponent if isinstance(exponent, int) else float(exponent)), (self,), (self.data,))
 
     def maximum(self, other: Any) -> "Value":
+        """The larger of the two; at a tie each gets half of the gradient."""
         return apply(ops.maximum, (self, other))
 
     def minimum(self, other: Any) -> "Value":
+        """The smaller of the two; at a tie each gets half of the gradient."""
         return apply(ops.minimum, (self, other))
+
+    def clip(self, low: Any, high: Any) -> "Value":
+        """The nearest number from ``low`` to ``high``: ``maximum(low).minimum(high)``, also in its slopes."""
+        if isinstance(low, Real) and isinstance(high, Real) and low > high:
+            raise ValueError(f"clip: low must not be above high, got {low!r} and {high!r}")
+        return self.maximum(low).minimum(high)
+
+    def hypot(self, other: Any) -> "Value":
+        """√(self² + other²), without overflow; the slopes at (0, 0) are 0."""
+        return apply(ops.hypot, (self, other))
+
+    def arctan2(self, x: Any) -> "Value":
+        """The angle of the point (x, self), from -π to π."""
+        return apply(ops.arctan2, (self, x))
 
     def __pos__(self) -> "Value":
         return self
@@ -479,3 +496,34 @@ def logsumexp(values: Iterable[Any]) -> Value:
     if not isinstance(values, Iterable):
         raise TypeError(f"logsumexp: expected a list of Values, got {values!r} ({type(values).__name__})")
     return apply(ops.logsumexp, values)
+
+
+def softmax(values: Iterable[Any]) -> list[Value]:
+    """The shares exp(vᵢ) / Σ exp(vⱼ), which sum to 1; without overflow, and of equal values equal shares."""
+    values = list(values)
+    total = logsumexp(values)
+    shares = [(v - total).exp() for v in map(as_value, values)]
+    rest = sum(shares)  # 1 but for rounding; of large equal values, which swallow log n in their total, n
+    return [share / rest for share in shares]
+
+
+def where(condition: Any, a: Any, b: Any) -> Value:
+    """``a`` where the condition holds, else ``b``; the gradient goes to the one chosen.
+
+    Both are computed, so both must be defined: guard the operand, not the result. For √x where x > 0, else 0:
+
+    >>> x = Value(-4.0)
+    >>> safe = where(x > 0, x, 1.0)
+    >>> where(x > 0, safe.sqrt(), 0.0).data
+    0.0
+
+    Args:
+        condition: True or False, a comparison say; or a number or a Value that is 0 or 1.
+        a, b: Values or numbers.
+    """
+    chosen = as_value(condition._condition() if hasattr(condition, "_condition") else condition)
+    if chosen.data not in (0, 1):
+        raise ValueError(
+            f"where: the condition must be True, False, 0 or 1, got {chosen.data}; write where(x > 0, a, b)"
+        )
+    return apply(ops.where, (chosen, a, b))

@@ -162,11 +162,21 @@ def _sigmoid(x: float) -> float:
     return math.exp(x) / (1 + math.exp(x))  # e^-x would overflow here
 
 
+def _cbrt(x: float) -> float:
+    if x == 0:
+        return x
+    root = math.copysign(abs(x) ** (1 / 3), x)
+    return root - (root * root * root - x) / (3 * root * root)  # one step by Newton, since 1 / 3 is rounded
+
+
 exp = primitive("exp", math.exp, lambda z, x: (z,))
 expm1 = primitive("expm1", math.expm1, lambda z, x: (exp(x),))  # z + 1 would lose its digits
 log: Primitive = primitive("log", math.log, lambda z, x: (1 / x,))
 log1p = primitive("log1p", math.log1p, lambda z, x: (1 / (1 + x),))
+log2 = primitive("log2", math.log2, lambda z, x: (1 / (math.log(2) * x),))
+log10 = primitive("log10", math.log10, lambda z, x: (1 / (math.log(10) * x),))
 sqrt = primitive("sqrt", math.sqrt, lambda z, x: (0.5 / z,), "√")
+cbrt = primitive("cbrt", _cbrt, lambda z, x: (1 / (3 * z * z),), "∛")
 sin = primitive("sin", math.sin, lambda z, x: (cos(x),))
 cos: Primitive = primitive("cos", math.cos, lambda z, x: (-sin(x),))
 tan = primitive("tan", math.tan, lambda z, x: (1 + z * z,))
@@ -197,6 +207,21 @@ minimum = primitive(
     lambda x, y: x if x <= y or math.isnan(x) else y,
     lambda z, x, y: (0.5 * ((x < y) + (x <= y)), 0.5 * ((y < x) + (y <= x))),
     "min",
+)
+
+# At (0, 0), the tip of a cone, the slopes are pinned to 0, as that of abs is.
+hypot: Primitive = primitive(
+    "hypot", math.hypot, lambda z, x, y: (x / z if z > 0 else 0.0, y / z if z > 0 else 0.0), "√(x² + y²)"
+)
+# Divided twice, since the square of a large number overflows.
+arctan2 = primitive(
+    "arctan2", math.atan2, lambda z, y, x: (x / hypot(x, y) / hypot(x, y), -y / hypot(x, y) / hypot(x, y))
+)
+# One of two, by a condition that is 0 or 1. Both are computed; nothing flows back to the one that was not chosen.
+where = primitive(
+    "where",
+    lambda condition, a, b: a if condition > 0 else b,
+    lambda z, condition, a, b: (0.0, 1.0 if condition > 0 else 0.0, 0.0 if condition > 0 else 1.0),
 )
 
 

@@ -122,6 +122,10 @@ class Optimizer:
             if name not in ("parameters", "names", "lr", "steps", "state", "_warned")
         }
 
+    def __repr__(self) -> str:
+        settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr!r}{settings}), {self.steps} steps"
+
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, for the next batch."""
         for parameter in self.parameters:
@@ -346,6 +350,11 @@ class Schedule:
     def step(self) -> None:
         """Count an update, and set the optimizer's learning rate for the next one."""
         _whole_or_not(lambda: self._go_to(self.steps + 1), self._changing())
+
+    def __repr__(self) -> str:
+        own = {name: value for name, value in vars(self).items() if name not in ("optimizer", "base", "steps")}
+        settings = "".join(f"{name}={value!r}, " for name, value in own.items())
+        return f"{type(self).__name__}({settings}base={self.base!r}), {self.steps} steps, lr={self.optimizer.lr!r}"
 
     def _go_to(self, t: int) -> None:
         self.steps = t

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.data import DataLoader, pairs, split
+from micrograd.data import DataLoader, DropoutLoader, pairs, split
 
 TEN = list(range(10))
 
@@ -175,3 +175,39 @@ def test_whole_numbers_of_any_type():
 def test_split_leaves_samples_on_both_sides(held_out):
     with pytest.raises(ValueError, match=f"held_out must leave .*, got {held_out}"):
         split(TEN, held_out)
+
+
+# ---- dropout ---------------------------------------------------------------------------------------------------------
+
+
+def test_masks_are_part_of_samples_new_each_epoch_and_fixed_by_the_seed():
+    samples = [([float(k)], k) for k in range(50)]
+
+    def epochs(seed):
+        loader = DropoutLoader(DataLoader(samples, 8), size=20, p=0.25, seed=seed)
+        assert len(loader) == 7
+        return [[sample for batch in loader for sample in batch] for _ in range(2)]
+
+    first, second = epochs(3)
+    assert [first, second] == epochs(3)
+    assert [sample[:2] for sample in first] == samples
+    assert first != second
+    assert epochs(4)[0] != first
+    masks = [x for *_, mask in first for x in mask]
+    assert set(masks) == {0.0, 1 / 0.75}
+    assert len(masks) == 1000
+    assert 0.2 < masks.count(0.0) / 1000 < 0.3
+
+
+def test_the_global_random_fixes_masks_without_a_seed():
+    def masks(seed):
+        random.seed(seed)
+        return list(DropoutLoader([[(1.0, 1)]], size=30))
+
+    assert masks(1) == masks(1) != masks(2)
+
+
+def test_a_loader_shows_what_it_gives():
+    loader = DataLoader(TEN, 4, shuffle=True, seed=0)
+    assert repr(loader) == "DataLoader(10 samples, batch_size=4, shuffle=True, drop_last=False): 3 batches"
+    assert repr(DropoutLoader(loader, 5, 0.2, seed=0)) == f"DropoutLoader({loader!r}, size=5, p=0.2)"

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from autograd.scipy.special import erf
 
-from micrograd import Value, accumulate, dot, gradients, logsumexp, losses, nn, no_grad, ops, optim
+from micrograd import Value, accumulate, dot, gradients, logsumexp, losses, nn, no_grad, ops, optim, softmax, where
 from micrograd.engine import is_recording
 
 # ---- 1, 2: leaves accumulate, interior nodes start anew --------------------------------------------------------------
@@ -512,6 +512,77 @@ def test_a_value_as_data_is_told_by_the_next_operation():
             compute()
 
 
+# ---- choices ---------------------------------------------------------------------------------------------------------
+
+
+class Compared:
+    """A comparison that is recorded, and so no bool."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def _condition(self):
+        return self.answer
+
+
+@pytest.mark.parametrize("kind", [bool, int, float, Value, np.bool_, np.array, lambda c: Compared(Value(c))])
+def test_where(kind):
+    for chosen in (True, False):
+        a, b = Value(2.0), Value(3.0)
+        out = where(kind(chosen), a * a, b * b)
+        out.backward()
+        assert (out.data, a.grad, b.grad) == ((4.0, 4.0, 0.0) if chosen else (9.0, 0.0, 6.0))
+    assert where(kind(True), 1, 2.5).data == 1.0
+
+
+def test_where_nothing_flows_back_to_the_branch_not_taken():
+    """Not even a nan, from slopes beyond the floats."""
+    x = Value(1e-309)
+    steep = 1e-300 / x
+    assert steep.partials[1] == -math.inf
+    out = where(x > 0.5, steep, x * 3)
+    out.backward()
+    assert (x.grad, gradients(out, x).data) == (3.0, 3.0)
+    first = gradients(out, x, create_graph=True)
+    assert (first.data, gradients(first, x).data) == (3.0, 0.0)
+
+
+def test_where_a_guarded_operand_is_defined_on_both_sides():
+    def root(x):
+        return where(x > 0, where(x > 0, x, 1.0).sqrt(), 0.0)
+
+    for data, value, slope in ((4.0, 2.0, 0.25), (-4.0, 0.0, 0.0), (0.0, 0.0, 0.0)):
+        x = Value(data)
+        out = root(x)
+        out.backward()
+        assert (out.data, x.grad) == (value, slope)
+    with pytest.raises(ValueError, match=r"sqrt\(-4\.0\)"):
+        where(x > 0, Value(-4.0).sqrt(), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "clipped", "slope"), [(-2, -1, 0), (-1, -1, 0.5), (0.25, 0.25, 1), (3, 3, 0.5), (9, 3, 0)]
+)
+def test_clip(data, clipped, slope):
+    x = Value(data)
+    out = x.clip(-1, Value(3.0))
+    out.backward()
+    assert (out.data, x.grad) == (clipped, slope)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1000.0, -1000.0, 1e16])
+def test_softmax(shift):
+    leaves = [Value(x + shift) for x in (2.0, 0.0, 2.0)]
+    shares = softmax(leaves)
+    e = math.exp(2)
+    expected = [e / (2 * e + 1), 1 / (2 * e + 1), e / (2 * e + 1)]
+    assert [share.data for share in shares] == pytest.approx(expected, rel=1e-13)
+    assert sum(share.data for share in shares) == pytest.approx(1.0, rel=1e-15)
+    p, slopes = expected, [g.data for g in gradients(shares[0], leaves)]
+    assert slopes == pytest.approx([p[0] * (1 - p[0]), -p[0] * p[1], -p[0] * p[2]], rel=1e-12)
+    assert [share.data for share in softmax([-math.inf, 3, 3.0])] == [0.0, 0.5, 0.5]
+
+
 # ---- other kinds of numbers ------------------------------------------------------------------------------------------
 
 kinds = pytest.mark.parametrize(
@@ -604,7 +675,7 @@ def test_arrays_of_values():
 
 
 SHARED = ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan"]
-SHARED += ["sinh", "cosh", "tanh", "negative", "abs", "square"]
+SHARED += ["sinh", "cosh", "tanh", "negative", "abs", "square", "log2", "log10", "cbrt"]
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -613,6 +684,13 @@ def test_numpy_functions_on_arrays_of_values(name):
     out = getattr(np, name)(np.array([Value(x) for x in numbers]))
     np.testing.assert_allclose([v.data for v in out], getattr(np, name)(numbers), rtol=1e-14)
     assert all(v.parents for v in out)
+
+
+@pytest.mark.parametrize("name", ["hypot", "arctan2"])
+def test_numpy_functions_of_two_arrays(name):
+    xs, ys = np.array([0.25, -0.75]), np.array([1.5, 2.0])
+    out = getattr(np, name)(np.array([Value(x) for x in xs]), ys)
+    np.testing.assert_allclose([v.data for v in out], getattr(np, name)(xs, ys), rtol=1e-14)
 
 
 def test_arrays_on_either_side():

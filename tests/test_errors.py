@@ -23,8 +23,9 @@ from micrograd import (
     ops,
     optim,
     pick,
+    where,
 )
-from micrograd.data import DataLoader, pairs, split
+from micrograd.data import DataLoader, DropoutLoader, pairs, split
 
 
 class Frame:
@@ -146,7 +147,7 @@ CASES = {
     "a text as a loss": (lambda: accumulate(lambda *_: "1", SAMPLES), r"must return a Value, got '1' \(str\)"),
     # ---- fit and Training
     "swapped fit": (lambda: fit(DataLoader(SAMPLES), loss, sgd()), r"loss must be .*fit\(loss, batches, optimizer\)"),
-    "fit the other way": (lambda: fit(loss, sgd(), DataLoader(SAMPLES)), "expected an optimizer, got <"),
+    "fit the other way": (lambda: fit(loss, sgd(), DataLoader(SAMPLES)), "expected an optimizer, got DataLoader"),
     "fit without batches": (lambda: fit(loss, 3, sgd()), r"batches must be a DataLoader .*got 3; .*fit\(loss, batches"),
     "fit on samples": (lambda: fit(loss, SAMPLES, sgd(), progress=False), "got the sample .*for fit, see DataLoader"),
     "callbacks=f": (fitting(callbacks=print), r"callbacks must be a list .*write callbacks=\[function\]"),
@@ -209,6 +210,20 @@ CASES = {
     "nin in words": (lambda: nn.Neuron("2"), r"nin must be a whole number, got '2' \(str\)"),
     "nout=0": (lambda: nn.Layer(2, 0), "nout must be at least 1, got 0"),
     "count=0": (lambda: nn.Embedding(0, 3), "count must be at least 1, got 0"),
+    "an activation's name": (
+        lambda: nn.MLP(2, [1], activation="thanh"),
+        "activation must be one of .*got 'thanh'",
+    ),
+    "an activation's class": (lambda: nn.Neuron(2, activation=nn.Module), "activation must be one of .*got <class"),
+    "a module without forward": (lambda: nn.Module()(1), r"Module must define forward\(self, x\)"),
+    "an empty Sequential": (nn.Sequential, "expected one module at least, got none"),
+    "a list of modules": (
+        lambda: nn.Sequential([nn.Linear(2, 1)]),
+        r"list of them; write Sequential\(\*modules\)",
+    ),
+    "a mask too short": (lambda: nn.dropout([1.0, 2.0], [2.0]), "dropout: got 2 values but a mask of 1"),
+    "p=1": (lambda: DropoutLoader(DataLoader(SAMPLES), 3, p=1), "p must be >= 0 and < 1, got 1"),
+    "masks of no width": (lambda: DropoutLoader(DataLoader(SAMPLES), 0), "size must be a whole number >= 1, got 0"),
     # ---- losses
     "outputs to hinge": (lambda: losses.hinge([Value(1.0)] * 3, 1), "hinge: expected one score, got a list of 3"),
     "one to cross_entropy": (
@@ -223,6 +238,11 @@ CASES = {
     "numbers to dot": (lambda: dot(1.0, [2.0]), r"dot: expected two lists, got 1.0 and \[2.0\]"),
     "a Value to logsumexp": (lambda: logsumexp(Value(1.0)), "logsumexp: expected a list of Values, got Value"),
     "pick by a text": (lambda: pick([Value(1.0)], "0"), r"pick: expected a whole number as index, got '0' \(str\)"),
+    "where on a number": (
+        lambda: where(Value(0.5), 1.0, 2.0),
+        r"0 or 1, got 0.5; write where\(x > 0, a, b\)",
+    ),
+    "clip the wrong way": (lambda: Value(1.0).clip(2, 1), "clip: low must not be above high, got 2 and 1"),
     "gradcheck swapped": (lambda: gradcheck([1.0], loss), r"gradcheck: expected a function first, got \[1.0\]"),
     "gradcheck of a number": (lambda: gradcheck(Value.exp, 1.0), r"expected a list of inputs, got 1.0; write \[1.0\]"),
     "gradients of a list": (lambda: gradients([Value(1.0)], Value(1.0)), "expected a Value as output, got "),

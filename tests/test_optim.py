@@ -248,6 +248,16 @@ def test_a_schedule_of_ones_own():
     assert (optimizer.lr, schedule.steps) == (0.4, 1)
 
 
+def test_optimizers_and_schedules_show_their_settings():
+    optimizer = SGD(parameters(1.0, 2.0), lr=0.1, momentum=0.9)
+    schedule = WarmupLR(optimizer, 4, then=StepLR(optimizer, 2))
+    train_one = "SGD(2 parameters, lr=0.01, momentum=0.9, weight_decay=0.0, nesterov=False), 0 steps"
+    assert repr(optimizer) == train_one.replace("0.01", repr(optimizer.lr))
+    schedule.step()
+    assert repr(schedule).startswith("WarmupLR(updates=4, start=0.1, then=StepLR(step_size=2, gamma=0.1, base=0.1), 0")
+    assert repr(schedule).endswith(f"base=0.1), 1 steps, lr={optimizer.lr!r}")
+
+
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
 

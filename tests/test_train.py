@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
-from micrograd.data import DataLoader, pairs
+from micrograd.data import DataLoader, DropoutLoader, pairs
 from micrograd.engine import is_recording
 from micrograd.optim import SGD, StepLR
 
@@ -423,3 +423,20 @@ def test_a_sample_in_the_place_of_a_batch(line):
 def test_epochs_are_a_whole_number(epochs):
     with pytest.raises(ValueError, match="epochs must be a whole number >= 0, got"):
         fit(Line().loss, [SAMPLES], SGD([Value(1.0)]), epochs, progress=False)
+
+
+def test_training_with_dropout_is_reproducible():
+    def trained():
+        random.seed(0)
+        model = nn.MLP(2, [4, 1])
+        hidden, last = model.layers
+
+        def loss(x, y, mask=None):
+            return losses.hinge(last(nn.dropout(hidden(x), mask)), y)
+
+        loader = DropoutLoader(DataLoader([([0.5, 1.0], 1), ([1.0, -0.5], -1)], 2, shuffle=True, seed=1), 4, seed=2)
+        history = fit(loss, loader, SGD(model.parameters(), lr=0.1), 5, held_out=loader.loader.samples, progress=False)
+        return history.loss, history.held_out_loss
+
+    assert trained() == trained()
+    assert trained()[0] != trained()[1]
