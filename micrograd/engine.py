@@ -461,9 +461,11 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
 
     Raises ValueError where the two lengths differ.
     """
-    if not (hasattr(weights, "__len__") and hasattr(inputs, "__len__")):
-        raise TypeError(f"dot: expected two lists, got {weights!r:.60} and {inputs!r:.60}")
-    if len(weights) != len(inputs):
+    try:
+        fit = len(weights) == len(inputs)
+    except TypeError:
+        raise TypeError(f"dot: expected two lists, got {weights!r:.60} and {inputs!r:.60}") from None
+    if not fit:
         raise ValueError(f"dot: got {len(inputs)} inputs but {len(weights)} weights")
     try:
         vectors = [w.data for w in weights], [x.data for x in inputs]
