@@ -188,9 +188,15 @@ class Value(Copyable):
         parents: the operands in order, repeated where one is used twice.
         partials: the local derivatives, one per parent.
         op: the row of the table of primitives that made this node.
+
+    Further attributes may be set, as scripts do that keep the state of an optimizer on its parameters.
+
+    For those who walk a graph by ``_prev`` and ``_op``, as for micrograd 0.1.0: ``a - b``, ``-a`` and ``a / b`` are
+    operations here ("−", "/"), where 0.1.0 adds a product by -1 or multiplies by a power, and a neuron's s is one node
+    ("dot"). ``sum(w * x for w, x in zip(ws, xs)) + b`` in its place records products and sums.
     """
 
-    __slots__ = ("_rule", "_store", "data", "grad", "label", "op", "parents", "partials")
+    __slots__ = ("__dict__", "_rule", "data", "grad", "label", "op", "parents", "partials")
 
     def __init__(
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
@@ -310,15 +316,31 @@ class Value(Copyable):
 
     @property
     def _prev(self) -> set["Value"]:
+        """The operands, as a set; assigning makes a node by hand of them."""
         return set(self.parents)
+
+    @_prev.setter
+    def _prev(self, children: Iterable["Value"]) -> None:
+        self.parents = tuple(children)
+        self.partials = ()
+        self.op = _by_hand(self._op) if self.parents else _leaf("parameter", self._op)
 
     @property
     def _op(self) -> str:
+        """The symbol that pictures show, "+" say; assigning changes it for this node."""
         return self.op.symbol
+
+    @_op.setter
+    def _op(self, symbol: str) -> None:
+        op = self.op
+        self.op = Primitive(op.name, op.forward, op.partials, symbol, op.group, op.constant)
 
     @property
     def _backward(self) -> Callable[[], None]:
-        """What adds this node's share to the operands' ``grad``; a function assigned here takes its place."""
+        """What adds this node's share to the operands' ``grad``; a function assigned here takes its place.
+
+        ``backward()`` calls that of results of operations only, since a leaf has no operands.
+        """
         return self._rule if hasattr(self, "_rule") else self._push
 
     @_backward.setter
@@ -337,12 +359,13 @@ class Value(Copyable):
     def _state(self) -> tuple[Any, ...]:
         if self.parents and not self.partials:
             raise TypeError("a node made by hand cannot be copied: its _backward refers to the nodes of the old graph")
-        return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role
+        return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role, dict(vars(self))
 
     @classmethod
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
-        node.data, node.grad, node.label, node.partials, op = state
+        node.data, node.grad, node.label, node.partials, op, own = state
+        vars(node).update(own)
         node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
         node.parents = parents
         return node

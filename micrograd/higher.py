@@ -36,7 +36,9 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
     wanted = [wrt] if isinstance(wrt, Value) else _several(wrt)
     sums: dict[int, Any] = {id(output): as_value(1.0) if create_graph else 1.0}
     for node in reversed(_order(output, wanted)):
-        if id(node) not in sums or sums[id(node)] == 0.0:  # from 0 nothing flows back, as in backward()
+        if id(node) not in sums or (
+            not create_graph and sums[id(node)] == 0.0
+        ):  # from 0 nothing flows back, as in backward()
             continue
         slopes = _slopes(node) if create_graph else node.partials
         for parent, slope in zip(node.parents, slopes, strict=True):
