@@ -74,9 +74,9 @@ def number(data: Any) -> float:
     """
     if type(data) is float and data - data == 0.0:
         return data
-    if _holds_one(data):
+    if type(data) is not int and _holds_one(data):
         data = data.item()
-    if not isinstance(data, Real):
+    if type(data) is not int and not isinstance(data, Real):  # the latter takes long
         raise TypeError(f"expected a real number, got {data!r:.80} ({type(data).__name__})")
     try:
         result = float(data)
@@ -124,12 +124,25 @@ def is_recording() -> bool:
 
 def as_value(data: Any, role: str = "constant") -> "Value":
     """``data`` itself if it is a Value, else a new leaf that holds it."""
-    return data if isinstance(data, Value) else (_recording.get() or Value)(data, role=role)
+    return data if isinstance(data, Value) else _new_leaf(data, role)
+
+
+def _new_leaf(data: Any, role: str = "constant") -> "Value":
+    """As ``Value(data, role=role)``, of the class that is being recorded, in half of the time."""
+    kind = _recording.get()
+    node = _new(kind or Value)
+    node.data = data if type(data) is float and data - data == 0.0 else number(data)
+    node.grad = NOT_REACHED
+    node.op = (LEAVES if kind is Value else MADE)[role]
+    node.label = ""
+    node.parents = ()
+    node.partials = ()
+    return node
 
 
 def _is_number(other: Any) -> bool:
     """Whether ``other`` is a number to compute with; a NumPy array is not, which takes Values one by one itself."""
-    if type(other) is float or isinstance(other, Real):  # the latter takes long
+    if type(other) is float or type(other) is int or isinstance(other, Real):  # the latter takes long
         return True
     return not hasattr(other, "__array_ufunc__") and _holds_one(other)
 
@@ -144,9 +157,9 @@ def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
         if type(other) is not Value and not isinstance(other, Value):
-            if not _is_number(other):
+            if type(other) is not float and not _is_number(other):
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
-            other = as_value(other)
+            other = _new_leaf(other)
         return record(op, (self, other), (self.data, other.data))
 
     return method
@@ -156,7 +169,7 @@ def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
     def method(self: "Value", other: Any) -> "Value":
         if not _is_number(other):
             return NotImplemented  # type: ignore[no-any-return]
-        constant = as_value(other)
+        constant = _new_leaf(other)
         return record(op, (constant, self), (constant.data, self.data))
 
     return method
@@ -232,10 +245,11 @@ class Value(Copyable):
     __gt__, __ge__ = _ordering(operator.gt), _ordering(operator.ge)
 
     def __pow__(self, exponent: Any) -> "Value":
-        if not isinstance(exponent, Real):
-            return self._pow(exponent)
-        number(exponent)
-        return record(ops.power(exponent if isinstance(exponent, int) else float(exponent)), (self,), (self.data,))
+        if not isinstance(exponent, int):
+            if type(exponent) is not float and not isinstance(exponent, Real):
+                return self._pow(exponent)
+            exponent = number(exponent)
+        return record(ops.power(exponent), (self,), (self.data,))
 
     def maximum(self, other: Any) -> "Value":
         """The larger of the two; at a tie each gets half of the gradient."""

@@ -12,10 +12,10 @@ Whatever needs to know an operation reads its row, so a new one is added in one 
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from inspect import Parameter, signature
-from operator import mul as product
 from typing import Any
 
 TABLE: dict[str, "Primitive"] = {}
@@ -134,11 +134,11 @@ def find(name: str, constant: float | None = None) -> Primitive:
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 
-neg = primitive("neg", lambda x: -x, lambda z, x: (-1.0,), "−")
-add = primitive("add", lambda x, y: x + y, lambda z, x, y: (1.0, 1.0), "+")
-sub = primitive("sub", lambda x, y: x - y, lambda z, x, y: (1.0, -1.0), "−")
-mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
-div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
+neg = primitive("neg", operator.neg, lambda z, x: (-1.0,), "−")
+add = primitive("add", operator.add, lambda z, x, y: (1.0, 1.0), "+")
+sub = primitive("sub", operator.sub, lambda z, x, y: (1.0, -1.0), "−")
+mul = primitive("mul", operator.mul, lambda z, x, y: (y, x), "*")
+div = primitive("div", operator.truediv, lambda z, x, y: (1 / y, -z / y), "/")
 # math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
 # The slope by the exponent is z·log x, whose limit at x = 0 is 0 for y > 0; elsewhere log refuses x ≤ 0.
 pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= x <= 0 and y > 0 else z * log(x)), "**")
@@ -249,7 +249,7 @@ def _softmax(v: Sequence[Any]) -> Sequence[Any]:
 # A unit's input signal, bias + Σ wᵢxᵢ, as one node: the lecture's s, and what makes plain Python fast enough.
 dot = primitive(
     "dot",
-    lambda w, x, bias=0.0: sum(map(product, w, x), bias),
+    lambda w, x, bias=0.0: sum(map(operator.mul, w, x), bias),
     lambda z, w, x, bias=None: (*x, *w) if bias is None else (*x, *w, 1.0),
     group=_vectors,
 )
