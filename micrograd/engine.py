@@ -147,30 +147,48 @@ def _is_number(other: Any) -> bool:
     return not hasattr(other, "__array_ufunc__") and _holds_one(other)
 
 
+# The two that follow are ``record`` for one and two operands, written out since most nodes are made here.
 def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
+    forward, slopes = op.forward, op.partials
+
     def method(self: "Value") -> "Value":
-        return record(op, (self,), (self.data,))
+        x = self.data
+        try:
+            data = forward(x)
+            kind = _recording.get()
+            partials = slopes(data, x) if kind else ()
+        except (ArithmeticError, ValueError) as cause:
+            raise _undefined(op, (self,), (x,), cause) from cause
+        return _node(op, data, (self,), partials, kind)
 
     return method
 
 
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    forward, slopes = op.forward, op.partials
+
     def method(self: "Value", other: Any) -> "Value":
         if type(other) is not Value and not isinstance(other, Value):
             if type(other) is not float and not _is_number(other):
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
             other = _new_leaf(other)
-        return record(op, (self, other), (self.data, other.data))
+        x, y = self.data, other.data
+        try:
+            data = forward(x, y)
+            kind = _recording.get()
+            partials = slopes(data, x, y) if kind else ()
+        except (ArithmeticError, ValueError) as cause:
+            raise _undefined(op, (self, other), (x, y), cause) from cause
+        return _node(op, data, (self, other), partials, kind)
 
     return method
 
 
 def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    direct = _binary(op)
+
     def method(self: "Value", other: Any) -> "Value":
-        if not _is_number(other):
-            return NotImplemented  # type: ignore[no-any-return]
-        constant = _new_leaf(other)
-        return record(op, (constant, self), (constant.data, self.data))
+        return direct(_new_leaf(other), self) if _is_number(other) else NotImplemented
 
     return method
 
@@ -415,6 +433,12 @@ def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -
         partials = op.partials(data, *operands) if kind else ()
     except (ArithmeticError, ValueError) as cause:
         raise _undefined(op, parents, operands, cause) from cause
+    return _node(op, data, parents, partials, kind)
+
+
+def _node(
+    op: Primitive, data: float, parents: tuple[Value, ...], partials: Sequence[float], kind: type[Value] | None
+) -> Value:
     if type(data) is not float or data - data != 0.0:  # an int, or not finite
         data = _checked(data, op, parents)
     node = _new(kind or Value)
