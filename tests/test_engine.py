@@ -419,10 +419,14 @@ def test_promise_12_powers_abs_max_min(build, number, slopes):
     assert (out.data, a.grad, b.grad) == pytest.approx((number, *slopes), rel=1e-14)
 
 
-def test_promise_12_zero_to_a_value():
-    x, y = Value(0.0), Value(2.0)
+@pytest.mark.parametrize(("exponent", "slope"), [(2.0, 0.0), (1.0, 1.0), (1.5, 0.0)])
+def test_promise_12_zero_to_a_value(exponent, slope):
+    x, y = Value(0.0), Value(exponent)
     (x**y).backward()
-    assert (x.grad, y.grad) == (0.0, 0.0)
+    assert (x.grad, y.grad) == (slope, 0.0)
+
+
+def test_promise_12_zero_to_a_value_that_is_zero():
     with pytest.raises(ValueError, match=r"pow\(0\.0, 0\.0\)"):  # by the exponent, 0ʸ jumps there
         Value(0.0) ** Value(0.0)
 
@@ -832,6 +836,13 @@ def test_gradients_through_a_node_made_by_hand_say_why_not(create_graph):
 def test_a_node_made_by_hand_without_a_rule():
     with pytest.raises(ValueError, match=r"made by hand.*assign its _backward"):
         Value(4.0, (Value(2.0),), "square").backward()
+
+
+def test_the_rules_of_a_node_made_by_hand_say_that_there_are_none():
+    node = Value(4.0, (Value(2.0),), "square")
+    for rule in (node.op.forward, node.op.partials, node.op):
+        with pytest.raises(ValueError, match=r"made by hand.*define a primitive instead"):
+            rule(2.0)
 
 
 def test_roles():

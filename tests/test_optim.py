@@ -232,6 +232,16 @@ def test_schedules_equal_pytorch(name):
     assert rates == pytest.approx(FIXTURE["schedules"][name], rel=1e-12, abs=1e-15)
 
 
+def test_a_warm_up_starts_at_a_tenth():
+    optimizer = SGD(parameters(1.0), lr=0.5)
+    schedule = WarmupLR(optimizer, updates=2)
+    rates = [optimizer.lr]
+    for _ in range(3):
+        schedule.step()
+        rates.append(optimizer.lr)
+    assert rates == pytest.approx([0.05, 0.275, 0.5, 0.5], rel=1e-15)
+
+
 def test_cosine_stays_at_its_minimum():
     optimizer = SGD(parameters(1.0), lr=0.1)
     assert CosineLR(optimizer, t_max=4, eta_min=0.01).lr(7) == pytest.approx(0.01, rel=1e-15)

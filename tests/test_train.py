@@ -3,6 +3,7 @@ import io
 import math
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -440,3 +441,33 @@ def test_training_with_dropout_is_reproducible():
 
     assert trained() == trained()
     assert trained()[0] != trained()[1]
+
+
+def test_an_epoch_that_is_broken_off_is_not_measured_by_the_one_before():
+    """The first epoch has one batch; the second is interrupted after two, and is no two epochs."""
+
+    class Growing:
+        epochs = 0
+
+        def __iter__(self):
+            self.epochs += 1
+            yield SAMPLES[:2]
+            if self.epochs == 2:
+                yield SAMPLES[2:]
+                raise KeyboardInterrupt
+
+    history = Line().fit(Growing(), epochs=3)
+    assert (history.interrupted, len(history.loss)) == (True, 1)
+
+
+def test_gradients_of_threads_are_clipped_as_those_of_one():
+    def trained(executor):
+        line = Line()
+        history = line.fit(epochs=3, max_norm=0.5, reduction="sum", executor=executor)
+        return line.w.data, history.loss
+
+    with ThreadPoolExecutor(2) as pool:
+        assert trained(pool) == trained(None)
+    unclipped = Line()
+    unclipped.fit(epochs=3, reduction="sum")
+    assert unclipped.w.data != trained(None)[0]
