@@ -7,7 +7,7 @@ are added into shared parameter nodes before an optimizer step. To read: ``ops``
 
 from micrograd import data, losses, nn, ops, optim
 from micrograd.check import gradcheck
-from micrograd.engine import Value, dot, logsumexp, no_grad, pick
+from micrograd.engine import Value, dot, logsumexp, no_grad, pick, softmax, where
 from micrograd.higher import gradients
 from micrograd.ops import primitive
 from micrograd.page.page import step_through
@@ -39,5 +39,7 @@ __all__ = [
     "optim",
     "pick",
     "primitive",
+    "softmax",
     "step_through",
+    "where",
 ]

@@ -6,9 +6,9 @@ True
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from micrograd.engine import Value
+from micrograd.engine import Value, number
 from micrograd.higher import gradients
 
 
@@ -31,15 +31,21 @@ def gradcheck(
         rtol, atol: they agree if |gradient - slope| ≤ atol + rtol · max(|gradient|, |slope|).
 
     Raises:
+        TypeError: an argument, or what ``fn`` returns, is of another kind.
         GradientError: names the input, both numbers and the relative difference.
         KinkError: the slopes to the two sides differ, so that there is no derivative to compare with.
     """
-    points = [float(v) for v in inputs]
+    if not callable(fn):
+        raise TypeError(f"gradcheck: expected a function first, got {fn!r}; write gradcheck(function, inputs)")
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"gradcheck: expected a list of inputs, got {inputs!r}; write [{inputs!r}]")
+    inputs = list(inputs)
+    points = [number(v.data if isinstance(v, Value) else v) for v in inputs]
     names = [getattr(v, "label", "") or f"input {i}" for i, v in enumerate(inputs)]
     leaves = [Value(x, label=name) for x, name in zip(points, names)]
     output = fn(*leaves)
     if not isinstance(output, Value):
-        raise TypeError(f"gradcheck wants a function that returns a Value; got {output!r}")
+        raise TypeError(f"gradcheck: the function must return a Value, got {output!r} ({type(output).__name__})")
     for i, gradient in enumerate(gradients(output, leaves)):
 
         def along(x: float, i: int = i) -> float:

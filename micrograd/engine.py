@@ -18,7 +18,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from math import isfinite, isnan
+from math import isfinite, isnan, prod
 from numbers import Real
 from typing import Any
 
@@ -68,18 +68,27 @@ def current_leaving() -> Leaving:
 
 
 def number(data: Any) -> float:
-    """``data`` as a float. Raises TypeError for what is not a real number, ValueError for nan."""
+    """``data`` as a float: of a real number, or of an array or tensor that holds a single one.
+
+    Raises TypeError for anything else, ValueError for nan.
+    """
     if type(data) is float and data - data == 0.0:
         return data
-    if not isinstance(data, Real):
-        raise TypeError(f"a real number is wanted, got {data!r} of type {type(data).__name__}")
+    if type(data) is not int and _holds_one(data):
+        data = data.item()
+    if type(data) is not int and not isinstance(data, Real):  # the latter takes long
+        raise TypeError(f"expected a real number, got {data!r:.80} ({type(data).__name__})")
     try:
         result = float(data)
     except OverflowError as cause:
-        raise ValueError("a number in the range of a float is wanted, got one beyond it") from cause
+        raise ValueError("expected a number in the range of a float, got one beyond it") from cause
     if isnan(result):
-        raise ValueError("a number is wanted, got nan")
+        raise ValueError("expected a number, got nan")
     return result
+
+
+def _holds_one(data: Any) -> bool:
+    return hasattr(data, "item") and not isinstance(data, Value) and prod(getattr(data, "shape", (0,))) == 1
 
 
 def _leaf(role: str, symbol: str = "") -> Primitive:
@@ -115,33 +124,71 @@ def is_recording() -> bool:
 
 def as_value(data: Any, role: str = "constant") -> "Value":
     """``data`` itself if it is a Value, else a new leaf that holds it."""
-    return data if isinstance(data, Value) else (_recording.get() or Value)(data, role=role)
+    return data if isinstance(data, Value) else _new_leaf(data, role)
 
 
+def _new_leaf(data: Any, role: str = "constant") -> "Value":
+    """As ``Value(data, role=role)``, of the class that is being recorded, in half of the time."""
+    kind = _recording.get()
+    node = _new(kind or Value)
+    node.data = data if type(data) is float and data - data == 0.0 else number(data)
+    node.grad = NOT_REACHED
+    node.op = (LEAVES if kind is Value else MADE)[role]
+    node.label = ""
+    node.parents = ()
+    node.partials = ()
+    return node
+
+
+def _is_number(other: Any) -> bool:
+    """Whether ``other`` is a number to compute with; a NumPy array is not, which takes Values one by one itself."""
+    if type(other) is float or type(other) is int or isinstance(other, Real):  # the latter takes long
+        return True
+    return not hasattr(other, "__array_ufunc__") and _holds_one(other)
+
+
+# The two that follow are ``record`` for one and two operands, written out since most nodes are made here.
 def _unary(op: Primitive) -> Callable[["Value"], "Value"]:
+    forward, slopes = op.forward, op.partials
+
     def method(self: "Value") -> "Value":
-        return record(op, (self,), (self.data,))
+        x = self.data
+        try:
+            data = forward(x)
+            kind = _recording.get()
+            partials = slopes(data, x) if kind else ()
+        except (ArithmeticError, ValueError) as cause:
+            raise _undefined(op, (self,), (x,), cause) from cause
+        return _node(op, data, (self,), partials, kind)
 
     return method
 
 
 def _binary(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    forward, slopes = op.forward, op.partials
+
     def method(self: "Value", other: Any) -> "Value":
         if type(other) is not Value and not isinstance(other, Value):
-            if type(other) is not float and not isinstance(other, Real):  # the latter takes long
+            if type(other) is not float and not _is_number(other):
                 return NotImplemented  # type: ignore[no-any-return]  # Python then asks the other operand, an array say
-            other = as_value(other)
-        return record(op, (self, other), (self.data, other.data))
+            other = _new_leaf(other)
+        x, y = self.data, other.data
+        try:
+            data = forward(x, y)
+            kind = _recording.get()
+            partials = slopes(data, x, y) if kind else ()
+        except (ArithmeticError, ValueError) as cause:
+            raise _undefined(op, (self, other), (x, y), cause) from cause
+        return _node(op, data, (self, other), partials, kind)
 
     return method
 
 
 def _reflected(op: Primitive) -> Callable[["Value", Any], "Value"]:
+    direct = _binary(op)
+
     def method(self: "Value", other: Any) -> "Value":
-        if not isinstance(other, Real):
-            return NotImplemented  # type: ignore[no-any-return]
-        constant = as_value(other)
-        return record(op, (constant, self), (constant.data, self.data))
+        return direct(_new_leaf(other), self) if _is_number(other) else NotImplemented
 
     return method
 
@@ -162,7 +209,7 @@ class Value(Copyable):
 
     Args:
         data: a real number, kept as a float; anything else raises TypeError, and nan ValueError.
-        _children, _op: operands and symbol of a node made by hand, which needs a ``_backward`` of its own.
+        _children, _op: operands and symbol of a node made by hand, which needs a ``_backward``.
         label: a name for pictures and messages.
         role: what a leaf is in pictures: "parameter", "input" or "constant".
 
@@ -172,21 +219,27 @@ class Value(Copyable):
         parents: the operands in order, repeated where one is used twice.
         partials: the local derivatives, one per parent.
         op: the row of the table of primitives that made this node.
+
+    Further attributes may be set, as scripts do that keep the state of an optimizer on its parameters.
+
+    For those who walk a graph by ``_prev`` and ``_op``, as for micrograd 0.1.0: ``a - b``, ``-a`` and ``a / b`` are
+    operations here ("−", "/"), where 0.1.0 adds a product by -1 or multiplies by a power, and a neuron's s is one node
+    ("dot"). ``sum(w * x for w, x in zip(ws, xs)) + b`` in its place records products and sums.
     """
 
-    __slots__ = ("_rule", "_store", "data", "grad", "label", "op", "parents", "partials")
+    __slots__ = ("__dict__", "_rule", "data", "grad", "label", "op", "parents", "partials")
 
     def __init__(
         self, data: Any, _children: Iterable["Value"] = (), _op: str = "", *, label: str = "", role: str = "parameter"
     ) -> None:
         if role not in LEAVES:
-            raise ValueError(f"role is one of {', '.join(LEAVES)}; got {role!r}")
+            raise ValueError(f"role must be one of {', '.join(LEAVES)}, got {role!r}")
         self.data = number(data)
         self.grad = NOT_REACHED
         self.label = label
         self.parents: tuple[Value, ...] = tuple(_children)
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
-            raise TypeError(f"children are Values; got {_children!r} (a name is given as label=)")
+            raise TypeError(f"children must be Values, got {_children!r}; a name is given as label=")
         self.partials: Sequence[float] = ()
         leaves = LEAVES if _recording.get() is Value else MADE
         self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else leaves[role]
@@ -197,9 +250,10 @@ class Value(Copyable):
     __truediv__, __rtruediv__ = _binary(ops.div), _reflected(ops.div)
     _pow, __rpow__ = _binary(ops.pow), _reflected(ops.pow)
 
-    __neg__, __abs__ = _unary(ops.neg), _unary(ops.absolute)
+    __neg__, __abs__, abs = _unary(ops.neg), _unary(ops.absolute), _unary(ops.absolute)
     exp, expm1, log, log1p = _unary(ops.exp), _unary(ops.expm1), _unary(ops.log), _unary(ops.log1p)
-    sqrt, erf = _unary(ops.sqrt), _unary(ops.erf)
+    log2, log10 = _unary(ops.log2), _unary(ops.log10)
+    sqrt, cbrt, erf = _unary(ops.sqrt), _unary(ops.cbrt), _unary(ops.erf)
     sin, cos, tan = _unary(ops.sin), _unary(ops.cos), _unary(ops.tan)
     arcsin, arccos, arctan = _unary(ops.arcsin), _unary(ops.arccos), _unary(ops.arctan)
     sinh, cosh, tanh = _unary(ops.sinh), _unary(ops.cosh), _unary(ops.tanh)
@@ -209,16 +263,33 @@ class Value(Copyable):
     __gt__, __ge__ = _ordering(operator.gt), _ordering(operator.ge)
 
     def __pow__(self, exponent: Any) -> "Value":
-        if not isinstance(exponent, Real):
-            return self._pow(exponent)
-        number(exponent)
-        return record(ops.power(exponent if isinstance(exponent, int) else float(exponent)), (self,), (self.data,))
+        if not isinstance(exponent, int):
+            if type(exponent) is not float and not isinstance(exponent, Real):
+                return self._pow(exponent)
+            exponent = number(exponent)
+        return record(ops.power(exponent), (self,), (self.data,))
 
     def maximum(self, other: Any) -> "Value":
+        """The larger of the two; at a tie each gets half of the gradient."""
         return apply(ops.maximum, (self, other))
 
     def minimum(self, other: Any) -> "Value":
+        """The smaller of the two; at a tie each gets half of the gradient."""
         return apply(ops.minimum, (self, other))
+
+    def clip(self, low: Any, high: Any) -> "Value":
+        """The nearest number from ``low`` to ``high``: ``maximum(low).minimum(high)``, also in its slopes."""
+        if isinstance(low, Real) and isinstance(high, Real) and low > high:
+            raise ValueError(f"clip: low must not be above high, got {low!r} and {high!r}")
+        return self.maximum(low).minimum(high)
+
+    def hypot(self, other: Any) -> "Value":
+        """√(self² + other²), without overflow; the slopes at (0, 0) are 0."""
+        return apply(ops.hypot, (self, other))
+
+    def arctan2(self, x: Any) -> "Value":
+        """The angle of the point (x, self), from -π to π."""
+        return apply(ops.arctan2, (self, x))
 
     def __pos__(self) -> "Value":
         return self
@@ -277,15 +348,31 @@ class Value(Copyable):
 
     @property
     def _prev(self) -> set["Value"]:
+        """The operands, as a set; assigning makes a node by hand of them."""
         return set(self.parents)
+
+    @_prev.setter
+    def _prev(self, children: Iterable["Value"]) -> None:
+        self.parents = tuple(children)
+        self.partials = ()
+        self.op = _by_hand(self._op) if self.parents else _leaf("parameter", self._op)
 
     @property
     def _op(self) -> str:
+        """The symbol that pictures show, "+" say; assigning changes it for this node."""
         return self.op.symbol
+
+    @_op.setter
+    def _op(self, symbol: str) -> None:
+        op = self.op
+        self.op = Primitive(op.name, op.forward, op.partials, symbol, op.group, op.constant)
 
     @property
     def _backward(self) -> Callable[[], None]:
-        """What adds this node's share to the operands' ``grad``; a function assigned here takes its place."""
+        """What adds this node's share to the operands' ``grad``; a function assigned here takes its place.
+
+        ``backward()`` calls that of results of operations only, since a leaf has no operands.
+        """
         return self._rule if hasattr(self, "_rule") else self._push
 
     @_backward.setter
@@ -304,12 +391,13 @@ class Value(Copyable):
     def _state(self) -> tuple[Any, ...]:
         if self.parents and not self.partials:
             raise TypeError("a node made by hand cannot be copied: its _backward refers to the nodes of the old graph")
-        return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role
+        return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role, dict(vars(self))
 
     @classmethod
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
-        node.data, node.grad, node.label, node.partials, op = state
+        node.data, node.grad, node.label, node.partials, op, own = state
+        vars(node).update(own)
         node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
         node.parents = parents
         return node
@@ -345,6 +433,12 @@ def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -
         partials = op.partials(data, *operands) if kind else ()
     except (ArithmeticError, ValueError) as cause:
         raise _undefined(op, parents, operands, cause) from cause
+    return _node(op, data, parents, partials, kind)
+
+
+def _node(
+    op: Primitive, data: float, parents: tuple[Value, ...], partials: Sequence[float], kind: type[Value] | None
+) -> Value:
     if type(data) is not float or data - data != 0.0:  # an int, or not finite
         data = _checked(data, op, parents)
     node = _new(kind or Value)
@@ -369,6 +463,8 @@ def _checked(data: Any, op: Primitive, parents: tuple[Value, ...]) -> float:
     if isinstance(data, Value):  # of floats no rule makes one
         name = next((p.label for p in parents if isinstance(p.data, Value)), "") or "w"
         raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad")
+    if not isinstance(data, Real):
+        raise TypeError(f"{op.name}: forward must return a number, got {data!r} ({type(data).__name__})")
     result = float(data)
     if isnan(result) or (not isfinite(result) and all(isfinite(p.data) for p in parents)):
         raise op.error([p.data for p in parents], f"the result is {result}")
@@ -379,9 +475,19 @@ def apply(op: Primitive, operands: Iterable[Any]) -> Value:
     """Record ``op`` on Values and numbers, listed flat."""
     parents = tuple([as_value(operand) for operand in operands])
     node = record(op, parents, op.group([p.data for p in parents]))
-    if len(node.partials) != len(parents) and _recording.get():
-        raise ValueError(f"{op.name} of {len(parents)} operands wants as many partials; its rule gave {node.partials}")
+    if _recording.get():
+        _require_slopes(op, node.partials, len(parents))
     return node
+
+
+def _require_slopes(op: Primitive, slopes: Any, count: int) -> None:
+    listed = isinstance(slopes, (tuple, list)) and len(slopes) == count
+    if listed and all([type(slope) is float or isinstance(slope, Real) for slope in slopes]):
+        return
+    raise ValueError(
+        f"{op.name}: partials must return a tuple of {count} number{'s' * (count > 1)}, one for each operand, "
+        f"got {slopes!r}; write (x,) for a single one"
+    )
 
 
 def set_data(values: Sequence[Value], numbers: Iterable[float]) -> None:
@@ -416,8 +522,12 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
 
     Raises ValueError where the two lengths differ.
     """
-    if len(weights) != len(inputs):
-        raise ValueError(f"dot wants as many inputs as weights; got {len(inputs)} inputs and {len(weights)} weights")
+    try:
+        fit = len(weights) == len(inputs)
+    except TypeError:
+        raise TypeError(f"dot: expected two lists, got {weights!r:.60} and {inputs!r:.60}") from None
+    if not fit:
+        raise ValueError(f"dot: got {len(inputs)} inputs but {len(weights)} weights")
     try:
         vectors = [w.data for w in weights], [x.data for x in inputs]
         if bias is None:
@@ -430,20 +540,53 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
 def pick(values: Sequence[Any], index: Any) -> Any:
     """``values[index]``, for a whole number from 0 to len(values) - 1; the gradient goes to the one picked.
 
-    Write it in the place of ``values[index]`` in a loss that is to be recorded as a tape, where a number of the sample
-    is a Value. Raises TypeError or ValueError for an index that is not such a number; from the end it does not count.
+    Write it in the place of ``values[index]`` where the index comes from the sample and may be a Value. Raises
+    TypeError or ValueError for an index that is not such a number; a negative one is an error too.
     """
     if isinstance(index, Value):
         return apply(ops.pick, (*values, index))
     try:
         place = operator.index(index)
     except TypeError:
-        raise TypeError(f"pick wants a whole number as index; got {index!r}") from None
+        raise TypeError(f"pick: expected a whole number as index, got {index!r} ({type(index).__name__})") from None
     if not 0 <= place < len(values):
-        raise ValueError(f"pick: the index into {len(values)} values is from 0 to {len(values) - 1}; got {index}")
+        raise ValueError(f"pick: the index must be from 0 to {len(values) - 1}, got {index}")
     return values[place]
 
 
 def logsumexp(values: Iterable[Any]) -> Value:
     """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"logsumexp: expected a list of Values, got {values!r} ({type(values).__name__})")
     return apply(ops.logsumexp, values)
+
+
+def softmax(values: Iterable[Any]) -> list[Value]:
+    """The shares exp(vᵢ) / Σ exp(vⱼ), which sum to 1; without overflow, and of equal values equal shares."""
+    values = list(values)
+    total = logsumexp(values)
+    shares = [(v - total).exp() for v in map(as_value, values)]
+    rest = sum(shares)  # 1 but for rounding; of large equal values, which swallow log n in their total, n
+    return [share / rest for share in shares]
+
+
+def where(condition: Any, a: Any, b: Any) -> Value:
+    """``a`` where the condition holds, else ``b``; the gradient goes to the one chosen.
+
+    Both are computed, so both must be defined: guard the operand, not the result. For √x where x > 0, else 0:
+
+    >>> x = Value(-4.0)
+    >>> safe = where(x > 0, x, 1.0)
+    >>> where(x > 0, safe.sqrt(), 0.0).data
+    0.0
+
+    Args:
+        condition: True or False, a comparison say; or a number or a Value that is 0 or 1.
+        a, b: Values or numbers.
+    """
+    chosen = as_value(condition._condition() if hasattr(condition, "_condition") else condition)
+    if chosen.data not in (0, 1):
+        raise ValueError(
+            f"where: the condition must be True, False, 0 or 1, got {chosen.data}; write where(x > 0, a, b)"
+        )
+    return apply(ops.where, (chosen, a, b))

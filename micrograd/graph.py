@@ -5,6 +5,7 @@ A node is anything with ``parents``; edges run from a result to its operands and
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -74,7 +75,9 @@ class Copyable:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         for node in nodes(self):
             if id(node) not in memo:
-                memo[id(node)] = self._restore(node._state(), tuple([memo[id(p)] for p in node.parents]))
+                twin = self._restore(node._state(), tuple([memo[id(p)] for p in node.parents]))
+                vars(twin).update(copy.deepcopy(vars(node), memo))
+                memo[id(node)] = twin
         return memo[id(self)]
 
     def __reduce__(self) -> tuple[Any, ...]:

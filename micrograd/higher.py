@@ -36,10 +36,14 @@ def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = 
     wanted = [wrt] if isinstance(wrt, Value) else _several(wrt)
     sums: dict[int, Any] = {id(output): as_value(1.0) if create_graph else 1.0}
     for node in reversed(_order(output, wanted)):
-        if id(node) not in sums:
+        if id(node) not in sums or (
+            not create_graph and sums[id(node)] == 0.0
+        ):  # from 0 nothing flows back, as in backward()
             continue
         slopes = _slopes(node) if create_graph else node.partials
         for parent, slope in zip(node.parents, slopes, strict=True):
+            if not isinstance(slope, Value) and slope == 0.0:  # a kink's other side: the slope is 0 all around
+                continue
             term = sums[id(node)] * slope
             sums[id(parent)] = sums[id(parent)] + term if id(parent) in sums else term
     for v in wanted:

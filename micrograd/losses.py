@@ -19,17 +19,20 @@ def squared_error(prediction: Any, target: Any) -> Value:
     try:
         lengths = len(prediction), len(target)
     except TypeError:
-        raise TypeError(f"a prediction and a target of one shape are wanted; got {prediction!r}, {target!r}") from None
+        raise TypeError(
+            f"squared_error: expected two numbers, or two lists, got {prediction!r:.60} and {target!r:.60}"
+        ) from None
     if lengths[0] != lengths[1]:
-        raise ValueError(f"as many predictions as targets are wanted; got {lengths[0]} and {lengths[1]}")
+        raise ValueError(f"squared_error: got {lengths[0]} predictions but {lengths[1]} targets")
     differences = [as_value(p) - t for p, t in zip(prediction, target)]
     return dot(differences, differences)
 
 
 def hinge(score: Value, label: Any) -> Value:
     """max(0, 1 - label · score), for a label of -1 or +1; another label raises ValueError."""
+    _require_one("hinge", score)
     if not (isinstance(number := _number(label), Real) and number in (-1, 1)):
-        raise ValueError(f"hinge wants a label of -1 or +1; got {number!r} (for labels 0 and 1, pass 2 * label - 1)")
+        raise ValueError(f"hinge: the label must be -1 or +1, got {number!r}; for labels 0 and 1, pass 2 * label - 1")
     if isinstance(label, Value):
         label = _label_in([-1.0, 1.0], (label + 1) / 2)
     margin: Value = as_value(score) * label
@@ -41,8 +44,9 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
 
     Written with log p = -softplus(-logit), which neither overflows nor loses digits.
     """
+    _require_one("binary_cross_entropy", logit)
     if not (isinstance(number := _number(label), Real) and 0 <= float(number) <= 1):
-        raise ValueError(f"binary cross-entropy wants a label from 0 to 1; got {number!r}")
+        raise ValueError(f"binary_cross_entropy: the label must be from 0 to 1, got {number!r}")
     logit = as_value(logit)
     if not isinstance(label, Value) and label in (0, 1):
         return (-logit if label else logit).softplus()
@@ -56,11 +60,11 @@ def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
     """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
     if not hasattr(scores, "__len__"):
         raise TypeError(
-            f"cross-entropy wants a list of scores, one for each class; got {scores!r} "
-            "(of a single score, take binary_cross_entropy)"
+            f"cross_entropy: expected a list of scores, one for each class, got {scores!r}; "
+            "for a single score, use binary_cross_entropy"
         )
     if not len(scores):
-        raise ValueError("cross-entropy wants one score at least; got 0 classes")
+        raise ValueError("cross_entropy: expected one score at least, got none")
     total = logsumexp(scores)
     if isinstance(label, Real) and float(label).is_integer():
         label = int(float(label))
@@ -68,9 +72,14 @@ def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
         return total - as_value(pick(scores, label))
     except (TypeError, ValueError) as cause:
         raise type(cause)(
-            f"cross-entropy wants as label the whole number of a class, from 0 to {len(scores) - 1}; "
+            f"cross_entropy: the label must be the whole number of a class, from 0 to {len(scores) - 1}, "
             f"got {_number(label)!r}"
         ) from cause
+
+
+def _require_one(loss: str, score: Any) -> None:
+    if isinstance(score, (list, tuple)):
+        raise TypeError(f"{loss}: expected one score, got a list of {len(score)}; for one per class, use cross_entropy")
 
 
 def _number(label: Any) -> Any:

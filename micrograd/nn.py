@@ -5,6 +5,8 @@
 >>> len(model.parameters()), next(name for name, _ in model.named_parameters())
 (13, 'layers.0.neurons.0.weights.0')
 
+``Linear`` and ``Sequential`` build the same from layers; a class with a ``forward`` is a module too.
+
 A neuron is two nodes, the lecture's symbols: its input signal s = bias + Σ wᵢxᵢ (after ``backward()``, ``s.grad`` is δ)
 and its output θ(s). Weights are drawn from the global ``random``, so ``random.seed`` fixes them.
 """
@@ -13,10 +15,10 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from micrograd.engine import NOT_REACHED, Value, dot, number, pick, set_data
 
@@ -42,10 +44,20 @@ INITIALISERS: dict[str, Callable[[int, int], float]] = {
 }
 
 
-def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in choices:
-        raise ValueError(f"{what} is one of {', '.join(choices)}; got {name!r}")
+# A name in ACTIVATIONS, or a function of one Value.
+Activation: TypeAlias = str | Callable[[Value], Value]
+
+
+def _named(choices: Mapping[str, Any], name: Any, what: str) -> Any:
+    if not isinstance(name, str) or name not in choices:
+        raise ValueError(f"{what} must be one of {', '.join(choices)}, got {name!r}")
     return choices[name]
+
+
+def _theta(activation: Activation) -> Callable[[Value], Value]:
+    if callable(activation) and not isinstance(activation, type):
+        return activation
+    return _named(ACTIVATIONS, activation, "activation")  # type: ignore[no-any-return]
 
 
 class Inputs(list[Value]):
@@ -53,29 +65,62 @@ class Inputs(list[Value]):
 
 
 def inputs(x: Iterable[Any]) -> Inputs:
-    """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are."""
+    """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are.
+
+    Raises TypeError for what is no list of numbers, ValueError for a number that is not finite.
+    """
     if type(x) is Inputs:
         return x
-    if not isinstance(x, Iterable):
-        raise TypeError(f"a sample's inputs are a list of numbers; got {x!r}")
+    if not isinstance(x, Iterable) or isinstance(x, (str, bytes, Mapping, Set)):
+        raise TypeError(f"a sample's inputs must be a list of numbers, got {x!r:.80} ({type(x).__name__})")
     numbers = list(x)
     try:
-        return Inputs([v if isinstance(v, Value) else Value(v, role="input") for v in numbers])
+        return Inputs([v if isinstance(v, Value) else _input(v) for v in numbers])
     except TypeError as cause:
         if not any(isinstance(v, Iterable) and not isinstance(v, str) for v in numbers):
             raise
         raise TypeError(
-            "a sample's inputs are a list of numbers; got a list of lists. "
-            "A batch is run sample by sample: see accumulate"
+            "a sample's inputs must be a list of numbers, got a list of lists; a batch is run sample by sample: "
+            "see accumulate"
         ) from cause
+
+
+def _input(x: Any) -> Value:
+    node = Value(x, role="input")
+    if node.data - node.data != 0.0:
+        raise ValueError(f"a sample's inputs must be finite, got {node.data}")
+    return node
 
 
 class Module:
     """Anything with parameters: a subclass assigns leaf Values, modules, and lists, dicts or arrays of them.
 
+    It defines ``forward``, which a call of the module passes its arguments to:
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.offset = Value(2.0), Value(1.0)
+    ...
+    ...     def forward(self, x):
+    ...         return self.slope * x + self.offset
+    >>> Line()(3.0)
+    Value(data=7.0, grad=0)
+
     What is computed is no parameter: ``Value(1.0) * 0.5`` is a result, and training leaves it as it is. Compute the
     number first, ``Value(1.0 * 0.5)``.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "forward" in vars(cls) and "__call__" not in vars(cls):  # directly: two calls cost a fifth of a neuron
+            cls.__call__ = cls.forward  # type: ignore[method-assign]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; a subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path of attributes and indices (``layers.0.neurons.3.weights.1``)."""
@@ -83,7 +128,7 @@ class Module:
         for name, value in _walk(self, "", set()):
             if isinstance(value, Value):
                 if name in names:
-                    raise ValueError(f"two parameters are named {name}; a state could hold but one of them")
+                    raise ValueError(f"two parameters are named {name}; a state can hold one of them only")
                 names.add(name)
                 yield name, value
 
@@ -112,7 +157,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set the parameters from ``state``; names or numbers that do not fit raise, and then none is set."""
         if not isinstance(state, Mapping):
-            raise TypeError(f"a state maps names to numbers; got {type(state).__name__}")
+            raise TypeError(f"a state must map names to numbers, got {type(state).__name__}")
         own = dict(self.named_parameters())
         if own.keys() != state.keys():
             missing, unknown = list(own.keys() - state.keys()), list(state.keys() - own.keys())
@@ -221,6 +266,13 @@ def _walk(thing: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Value | 
         yield from _walk(child, f"{path}.{key}" if path else f"{key}", seen)
 
 
+def _size(name: str, size: Any) -> None:
+    if not isinstance(size, Integral) or isinstance(size, bool):
+        raise TypeError(f"{name} must be a whole number, got {size!r} ({type(size).__name__})")
+    if int(size) < 1:
+        raise ValueError(f"{name} must be at least 1, got {size}")
+
+
 def _alias(name: str) -> Any:
     return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
 
@@ -228,17 +280,22 @@ def _alias(name: str) -> Any:
 class Neuron(Module):
     """A unit with ``nin`` weights, a bias (0 at first), and an activation, or none if not ``nonlin``.
 
-    ``neuron(x)`` takes ``nin`` numbers or Values and returns θ(s); ``neuron.signal(x)`` returns s. A wrong number of
-    inputs raises ValueError. ``nout``, the width of the layer, matters to some initialisers only.
+    Args:
+        nin: the number of inputs.
+        nonlin: whether the activation is applied.
+        activation: θ, by its name in ``ACTIVATIONS`` or as a function of one Value: ``Value.sin``.
+        init: how weights are drawn, a name in ``INITIALISERS``.
+        nout: the width of the layer, which matters to some initialisers.
+
+    ``neuron(x)`` takes ``nin`` numbers or Values and returns θ(s). A wrong number of inputs raises ValueError.
     """
 
     def __init__(
-        self, nin: int, nonlin: bool = True, activation: str = "relu", init: str = "uniform", nout: int = 1
+        self, nin: int, nonlin: bool = True, activation: Activation = "relu", init: str = "uniform", nout: int = 1
     ) -> None:
         draw = _named(INITIALISERS, init, "init")
-        _named(ACTIVATIONS, activation, "activation")
-        if nin < 1:
-            raise ValueError(f"a neuron wants one input at least; got {nin}")
+        _theta(activation)
+        _size("nin", nin)
         self.weights = [Value(draw(nin, nout)) for _ in range(nin)]
         self.bias = Value(0.0)
         self.nonlin = nonlin
@@ -247,27 +304,35 @@ class Neuron(Module):
     w, b = _alias("weights"), _alias("bias")  # the names in micrograd 0.1.0
 
     def signal(self, x: Iterable[Any]) -> Value:
+        """The input signal s = bias + Σ wᵢxᵢ."""
         return dot(self.weights, inputs(x), self.bias)
 
-    def __call__(self, x: Iterable[Any]) -> Value:
+    def forward(self, x: Iterable[Any]) -> Value:
+        """θ(s), or s if not ``nonlin``."""
         s = self.signal(x)
-        return ACTIVATIONS[self.activation](s) if self.nonlin else s
+        if not self.nonlin:
+            return s
+        return (ACTIVATIONS.get(self.activation) or _theta(self.activation))(s)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
-        activation = self.activation if self.nonlin else "linear"
-        name = "ReLU" if activation == "relu" else activation.title().replace("_", "")
-        return f"{name}Neuron({len(self.weights)})"
+        name = _shown(self.activation) if self.nonlin else "linear"
+        return f"{'ReLU' if name == 'relu' else name.title().replace('_', '')}Neuron({len(self.weights)})"
+
+
+def _shown(activation: Activation) -> str:
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", "function").strip("<>")
 
 
 class Embedding(Module):
     """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
 
     def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
-        if count < 1 or size < 1:
-            raise ValueError(f"an embedding wants one token and one number at least; got {count} and {size}")
+        _size("count", count)
+        _size("size", size)
         self.vectors = [[Value(random.gauss(0, scale)) for _ in range(size)] for _ in range(count)]
 
-    def __call__(self, token: Any) -> list[Value]:
+    def forward(self, token: Any) -> list[Value]:
+        """The vector of a token, a whole number from 0 to ``count`` - 1."""
         return [pick(column, token) for column in zip(*self.vectors)]
 
     def __repr__(self) -> str:
@@ -275,14 +340,17 @@ class Embedding(Module):
 
 
 class Layer(Module):
-    """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one."""
+    """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one.
+
+    Further arguments go to each ``Neuron``.
+    """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        if nout < 1:
-            raise ValueError(f"a layer wants one neuron at least; got {nout}")
+        _size("nout", nout)
         self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
-    def __call__(self, x: Iterable[Any]) -> Any:
+    def forward(self, x: Iterable[Any]) -> Any:
+        """The outputs of the neurons, for ``nin`` numbers or Values."""
         x = inputs(x)
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
@@ -291,31 +359,89 @@ class Layer(Module):
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
 
+class Linear(Layer):
+    """A layer without activation: ``nout`` input signals s = bias + Σ wᵢxᵢ."""
+
+    def __init__(self, nin: int, nout: int, init: str = "uniform") -> None:
+        super().__init__(nin, nout, nonlin=False, init=init)
+
+    def __repr__(self) -> str:
+        return f"Linear({len(self.neurons[0].weights)}, {len(self.neurons)})"
+
+
+class Sequential(Module):
+    """Modules one after another, and activations, by name or as functions of one Value, which each output goes through.
+
+    >>> model = Sequential(Linear(2, 3), "tanh", Linear(3, 1), Value.sigmoid)
+    >>> model
+    Sequential(Linear(2, 3), tanh, Linear(3, 1), sigmoid)
+    """
+
+    def __init__(self, *parts: Module | Activation) -> None:
+        if not parts:
+            raise ValueError("Sequential: expected one module at least, got none")
+        for part in parts:
+            if isinstance(part, (list, tuple)):
+                raise TypeError("Sequential: expected modules, got a list of them; write Sequential(*modules)")
+            if not isinstance(part, Module):
+                _theta(part)
+        self.parts = list(parts)
+        self.parameters()  # which names them
+
+    def forward(self, x: Any) -> Any:
+        """The last part's output for the first part's input ``x``."""
+        for part in self.parts:
+            if isinstance(part, Module):
+                x = part(x if isinstance(x, Iterable) else [x])
+            elif isinstance(x, Iterable):
+                x = list(map(_theta(part), inputs(x)))
+            else:
+                x = _theta(part)(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(str(p) if isinstance(p, Module) else _shown(p) for p in self.parts)})"
+
+
 class MLP(Module):
-    """Layers one on the other: ``nin`` inputs, then ``nouts`` units; the last layer is linear.
+    """Layers one on the other: ``nin`` inputs, then ``nouts`` units.
 
     Args:
         nin: the number of inputs.
         nouts: the widths of the layers, e.g. ``[16, 16, 1]``.
-        activation: a name in ``ACTIVATIONS``, for all layers but the last.
+        activation: θ of all layers but the last, by its name in ``ACTIVATIONS`` or as a function of one Value.
         init: a name in ``INITIALISERS``.
+        last_activation: θ of the last layer, likewise. The losses take scores without one.
 
     ``model(x)`` returns a list of the last layer's outputs, or the output itself of a single one.
     """
 
-    def __init__(self, nin: int, nouts: list[int], activation: str = "relu", init: str = "uniform") -> None:
+    def __init__(
+        self,
+        nin: int,
+        nouts: list[int],
+        activation: Activation = "relu",
+        init: str = "uniform",
+        last_activation: Activation = "linear",
+    ) -> None:
         if not isinstance(nouts, Iterable):
-            raise TypeError(f"nouts is a list of the layers' widths; got {nouts!r}")
+            raise TypeError(f"nouts must be a list of the layers' widths, got {nouts!r}; write [{nouts!r}]")
         sizes = [nin, *nouts]
-        if len(sizes) < 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(f"an MLP wants whole positive sizes and one layer at least; got {nin!r}, {nouts!r}")
-        last = len(nouts) - 1
+        if len(sizes) < 2:
+            raise ValueError("nouts must hold the width of one layer at least, got none")
+        _size("nin", nin)
+        for k, size in enumerate(sizes[1:]):
+            _size(f"nouts[{k}]", size)
+        thetas = [activation] * (len(sizes) - 2) + [last_activation]
+        _theta(activation)
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], nonlin=i != last, activation=activation, init=init) for i in range(len(nouts))
+            Layer(sizes[i], sizes[i + 1], nonlin=theta != "linear", activation=theta, init=init)
+            for i, theta in enumerate(thetas)
         ]
         self.parameters()  # which names them: pictures and formulas show w₁₁⁽¹⁾ from the start
 
-    def __call__(self, x: Iterable[Any]) -> Any:
+    def forward(self, x: Any) -> Any:
+        """The outputs of the last layer, for ``nin`` numbers or Values."""
         out: Any = x
         for layer in self.layers:
             out = layer(out if isinstance(out, Iterable) else [out])
@@ -323,3 +449,16 @@ class MLP(Module):
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+def dropout(values: Sequence[Any], mask: Sequence[float] | None) -> list[Any]:
+    """The values times the mask's numbers; the values themselves without a mask, as when a model is evaluated.
+
+    A mask is part of a sample, so that a sample's loss is a function of the sample, whoever computes it. See
+    ``data.DropoutLoader``, which draws them. Raises ValueError for a mask of another length.
+    """
+    if mask is None:
+        return list(values)
+    if len(values) != len(mask):
+        raise ValueError(f"dropout: got {len(values)} values but a mask of {len(mask)}")
+    return [v * m for v, m in zip(values, mask)]

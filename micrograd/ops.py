@@ -12,12 +12,14 @@ Whatever needs to know an operation reads its row, so a new one is added in one 
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from operator import mul as product
+from inspect import Parameter, signature
 from typing import Any
 
 TABLE: dict[str, "Primitive"] = {}
+BUILT_IN: frozenset[str] = frozenset()  # the names of this file's rows, once all of them are there
 
 
 class Primitive:
@@ -81,17 +83,44 @@ def primitive(
 ) -> Primitive:
     """Add a row to the table and return it, ready to be called on numbers and Values.
 
+    Defining a name again replaces the row, so that a notebook's cell can be run again. The rows of this file are
+    protected.
+
     Args:
-        name: a new name; taken names raise ValueError.
+        name: a name that no row of this file has; else ValueError.
         forward: the function on floats, e.g. ``math.erf``. It raises ArithmeticError or ValueError outside its domain.
-        partials: ``partials(z, *operands)`` returns one local derivative per operand, in arithmetic and in
-            functions of this table, so that it works on floats and on Values.
+        partials: ``partials(z, *operands)`` returns a tuple of local derivatives, one per operand, written in
+            arithmetic and in functions of this table, so that it works on floats and on Values.
         symbol: what pictures show; the name if not given.
+        group: for operands that are vectors: maps the flat list of operands to the arguments of the two rules.
     """
-    if name in TABLE:
+    if not isinstance(name, str):
+        raise TypeError(f"primitive: expected a name first, got {name!r}; write primitive(name, forward, partials)")
+    if name in BUILT_IN:
         raise ValueError(f"a primitive named {name!r} exists already; choose another name")
+    for rule, what in ((forward, "forward"), (partials, "partials")):
+        if not callable(rule):
+            raise TypeError(f"primitive {name!r}: expected a function as {what}, got {rule!r}")
+    taken, operands = _arguments(partials), _arguments(forward)
+    if taken is not None and operands is not None and taken != operands + 1:
+        raise TypeError(
+            f"primitive {name!r}: partials must take the output and the operands, {operands + 1} arguments, "
+            f"got a function of {taken}; write lambda z, x: (…,)"
+        )
     TABLE[name] = Primitive(name, forward, partials, symbol, group)
     return TABLE[name]
+
+
+def _arguments(rule: Callable[..., Any]) -> int | None:
+    """How many arguments by position a rule takes; None if that is not known, or not fixed."""
+    try:
+        parameters = signature(rule).parameters.values()
+    except (TypeError, ValueError):  # some functions of math have none
+        return None
+    kinds = [parameter.kind for parameter in parameters]
+    if Parameter.VAR_POSITIONAL in kinds:
+        return None
+    return sum([kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds])
 
 
 def find(name: str, constant: float | None = None) -> Primitive:
@@ -105,11 +134,11 @@ def find(name: str, constant: float | None = None) -> Primitive:
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 
-neg = primitive("neg", lambda x: -x, lambda z, x: (-1.0,), "−")
-add = primitive("add", lambda x, y: x + y, lambda z, x, y: (1.0, 1.0), "+")
-sub = primitive("sub", lambda x, y: x - y, lambda z, x, y: (1.0, -1.0), "−")
-mul = primitive("mul", lambda x, y: x * y, lambda z, x, y: (y, x), "*")
-div = primitive("div", lambda x, y: x / y, lambda z, x, y: (1 / y, -z / y), "/")
+neg = primitive("neg", operator.neg, lambda z, x: (-1.0,), "−")
+add = primitive("add", operator.add, lambda z, x, y: (1.0, 1.0), "+")
+sub = primitive("sub", operator.sub, lambda z, x, y: (1.0, -1.0), "−")
+mul = primitive("mul", operator.mul, lambda z, x, y: (y, x), "*")
+div = primitive("div", operator.truediv, lambda z, x, y: (1 / y, -z / y), "/")
 # math.pow, not **, which answers a negative base and a fractional exponent with a complex number.
 # The slope by the exponent is z·log x, whose limit at x = 0 is 0 for y > 0; elsewhere log refuses x ≤ 0.
 pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= x <= 0 and y > 0 else z * log(x)), "**")
@@ -117,7 +146,7 @@ pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= 
 
 @lru_cache(maxsize=1024, typed=True)
 def power(n: float) -> Primitive:
-    """The primitive x ↦ xⁿ for a number n. A family of its own: unlike ``pow`` it admits a negative x if n is whole."""
+    """The primitive x ↦ xⁿ for a number n. Apart from ``pow``, since it admits a negative x if n is whole."""
     # n == 0 apart, since 0·x⁻¹ is undefined at x = 0 where the true slope is 0.
     return Primitive(
         "power", lambda x: math.pow(x, n), lambda z, x: (n * x ** (n - 1) if n else 0.0,), f"**{n}", constant=n
@@ -133,11 +162,21 @@ def _sigmoid(x: float) -> float:
     return math.exp(x) / (1 + math.exp(x))  # e^-x would overflow here
 
 
+def _cbrt(x: float) -> float:
+    if x == 0:
+        return x
+    root = math.copysign(abs(x) ** (1 / 3), x)
+    return root - (root * root * root - x) / (3 * root * root)  # one step by Newton, since 1 / 3 is rounded
+
+
 exp = primitive("exp", math.exp, lambda z, x: (z,))
 expm1 = primitive("expm1", math.expm1, lambda z, x: (exp(x),))  # z + 1 would lose its digits
 log: Primitive = primitive("log", math.log, lambda z, x: (1 / x,))
 log1p = primitive("log1p", math.log1p, lambda z, x: (1 / (1 + x),))
+log2 = primitive("log2", math.log2, lambda z, x: (1 / (math.log(2) * x),))
+log10 = primitive("log10", math.log10, lambda z, x: (1 / (math.log(10) * x),))
 sqrt = primitive("sqrt", math.sqrt, lambda z, x: (0.5 / z,), "√")
+cbrt = primitive("cbrt", _cbrt, lambda z, x: (1 / (3 * z * z),), "∛")
 sin = primitive("sin", math.sin, lambda z, x: (cos(x),))
 cos: Primitive = primitive("cos", math.cos, lambda z, x: (-sin(x),))
 tan = primitive("tan", math.tan, lambda z, x: (1 + z * z,))
@@ -170,6 +209,21 @@ minimum = primitive(
     "min",
 )
 
+# At (0, 0), the tip of a cone, the slopes are pinned to 0, as that of abs is.
+hypot: Primitive = primitive(
+    "hypot", math.hypot, lambda z, x, y: (x / z if z > 0 else 0.0, y / z if z > 0 else 0.0), "√(x² + y²)"
+)
+# Divided twice, since the square of a large number overflows.
+arctan2 = primitive(
+    "arctan2", math.atan2, lambda z, y, x: (x / hypot(x, y) / hypot(x, y), -y / hypot(x, y) / hypot(x, y))
+)
+# One of two, by a condition that is 0 or 1. Both are computed; nothing flows back to the one that was not chosen.
+where = primitive(
+    "where",
+    lambda condition, a, b: a if condition > 0 else b,
+    lambda z, condition, a, b: (0.0, 1.0 if condition > 0 else 0.0, 0.0 if condition > 0 else 1.0),
+)
+
 
 def _vectors(v: Sequence[Any]) -> Sequence[Any]:
     """Split w₁ … wₙ, x₁ … xₙ, and a bias if their number is odd, into the two vectors and the bias."""
@@ -195,7 +249,7 @@ def _softmax(v: Sequence[Any]) -> Sequence[Any]:
 # A unit's input signal, bias + Σ wᵢxᵢ, as one node: the lecture's s, and what makes plain Python fast enough.
 dot = primitive(
     "dot",
-    lambda w, x, bias=0.0: sum(map(product, w, x), bias),
+    lambda w, x, bias=0.0: sum(map(operator.mul, w, x), bias),
     lambda z, w, x, bias=None: (*x, *w) if bias is None else (*x, *w, 1.0),
     group=_vectors,
 )
@@ -221,3 +275,5 @@ pick = primitive(
     lambda z, values, index: (*[1.0 * (i <= index <= i) for i in range(len(values))], 0.0),
     group=lambda v: (v[:-1], v[-1]),
 )
+
+BUILT_IN = frozenset(TABLE)

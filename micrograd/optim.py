@@ -37,9 +37,8 @@ class Optimizer:
         state: for each number that the rule keeps (momentum, say), a column of it, one entry a parameter.
     """
 
-    def __init__(self, parameters: Parameters, lr: float, state: int) -> None:
-        if hasattr(parameters, "named_parameters"):
-            raise TypeError("an optimizer takes parameters, got a model: pass model.parameters()")
+    def __init__(self, parameters: Parameters, lr: float, state: int = 0) -> None:
+        _require_parameters(parameters)
         found: list[Value] = []
         self.names: list[str] = []
         for i, item in enumerate(parameters):
@@ -47,15 +46,15 @@ class Optimizer:
                 item if isinstance(item, tuple) else (getattr(item, "label", "") or f"parameter {i}", item)
             )
             if not isinstance(parameter, Value):
-                raise TypeError(f"parameters are Values; got {parameter!r}")
+                raise TypeError(f"parameters must be Values, got {parameter!r} ({type(parameter).__name__})")
             if parameter.parents:
-                raise ValueError(f"{name} is the result of an operation; a parameter is a leaf")
+                raise ValueError(f"{name} must be a leaf, got the result of an operation; write Value(number)")
             found.append(parameter)
             self.names.append(name)
         if not found:
-            raise ValueError("an optimizer takes one parameter at least, got none")
+            raise ValueError("parameters must hold one Value at least, got none")
         if len(set(map(id, found))) < len(found):
-            raise ValueError("a parameter is listed twice and would be changed twice a step")
+            raise ValueError("parameters must be different Values, got one of them twice")
         self.parameters: Sequence[Value] = tuple(found)
         self.lr = within("lr", lr, 0)
         self.steps = 0
@@ -64,7 +63,7 @@ class Optimizer:
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """The new parameter and state from parameter, gradient and state, at step number ``self.steps`` (from 1)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define rule(self, w, g, *state)")
 
     def step(self) -> None:
         """Change every parameter by its gradient.
@@ -106,6 +105,12 @@ class Optimizer:
         except ArithmeticError as cause:
             name = self.names[len(rows)]
             raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
+        for row in rows:
+            if not isinstance(row, tuple) or len(row) != 1 + len(self.state):
+                raise TypeError(
+                    f"the rule of {type(self).__name__} must return a tuple of the new parameter and "
+                    f"{len(self.state)} numbers of state, got {row!r}"
+                )
         return [list(column) for column in zip(*rows)]
 
     @property
@@ -116,6 +121,10 @@ class Optimizer:
             for name, setting in vars(self).items()
             if name not in ("parameters", "names", "lr", "steps", "state", "_warned")
         }
+
+    def __repr__(self) -> str:
+        settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr!r}{settings}), {self.steps} steps"
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, for the next batch."""
@@ -129,8 +138,12 @@ class Optimizer:
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from ``state_dict()`` of the same kind of optimizer on as many parameters; else ValueError."""
+        if not isinstance(saved, dict):
+            raise TypeError(f"expected the dict of state_dict(), got {saved!r:.60} ({type(saved).__name__})")
         if saved.keys() != self.state_dict().keys():
-            raise ValueError(f"the state of an optimizer has {', '.join(self.state_dict())}; got {', '.join(saved)}")
+            raise ValueError(
+                f"expected the keys {', '.join(self.state_dict())}, got {', '.join(map(str, saved)) or 'none'}"
+            )
         shape = [len(column) for column in saved["state"]]
         if shape != [len(self.parameters)] * len(self.state) or saved["kind"] != type(self).__name__:
             raise ValueError(
@@ -147,6 +160,18 @@ class Optimizer:
         for name, x in zip(self.names, numbers):
             if not math.isfinite(x):
                 raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")
+
+
+def _require_parameters(parameters: Any) -> None:
+    """Raises TypeError, with what to write instead, for what is no list of parameters."""
+    if hasattr(parameters, "named_parameters"):
+        raise TypeError("expected parameters, got a model; pass model.parameters()")
+    if isinstance(parameters, Value):
+        raise TypeError("expected a list of Values, got a single one; write [value]")
+    if callable(parameters):
+        raise TypeError("expected parameters, got a function; call it: model.parameters()")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"expected a list of Values, got {parameters!r} ({type(parameters).__name__})")
 
 
 class Snapshot:
@@ -169,9 +194,12 @@ class Snapshot:
 
 
 def within(name: str, x: float, low: float, below: float = math.inf) -> float:
-    """``x`` as a float. Raises ValueError, with the setting's name, if it is not a number from ``low`` to ``below``."""
-    if isinstance(x, bool) or not (isinstance(x, Real) and low <= x < below):
-        raise ValueError(f"{name} must be >= {low}{f' and < {below}' * (below < math.inf)}, got {x!r}")
+    """``x`` as a float. Raises TypeError or ValueError, with the setting's name, if it is no number in that range."""
+    expected = f"{name} must be >= {low}{f' and < {below}' * (below < math.inf)}"
+    if isinstance(x, bool) or not isinstance(x, Real):
+        raise TypeError(f"{expected}, got {x!r} ({type(x).__name__})")
+    if not low <= x < below:
+        raise ValueError(f"{expected}, got {x!r}")
     return float(x)
 
 
@@ -245,8 +273,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, state=2)
-        if len(betas) != 2:
-            raise ValueError(f"betas are two numbers; got {betas!r}")
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {betas!r}; write betas=(0.9, 0.999)")
         self.betas = within("betas[0]", betas[0], 0, 1), within("betas[1]", betas[1], 0, 1)
         self.eps = within("eps", eps, 0)
         self.weight_decay = within("weight_decay", weight_decay, 0)
@@ -284,6 +312,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
     Raises ValueError if the norm is not finite. Then, and if Ctrl-C comes in between, the gradients are as they were.
     """
+    _require_parameters(parameters)
     within("max_norm", max_norm, 0)
     parameters = list(parameters)
     gradients = [parameter.grad for parameter in parameters]
@@ -295,10 +324,20 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     return norm
 
 
+def require_optimizer(optimizer: Any) -> None:
+    """Raises TypeError, with what to write instead, for what is no optimizer."""
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        name = optimizer.__name__
+        raise TypeError(f"expected an optimizer, got the class {name}; write {name}(model.parameters(), lr=0.1)")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"expected an optimizer, got {optimizer!r:.60} ({type(optimizer).__name__})")
+
+
 class Schedule:
     """A learning rate that changes with the count of updates: ``step()`` after each ``optimizer.step()``."""
 
     def __init__(self, optimizer: Optimizer) -> None:
+        require_optimizer(optimizer)
         self.optimizer = optimizer
         self.base = optimizer.lr
         self.steps = 0
@@ -306,11 +345,16 @@ class Schedule:
 
     def lr(self, t: int) -> float:
         """The learning rate after ``t`` updates."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define lr(self, t), the learning rate after t updates")
 
     def step(self) -> None:
         """Count an update, and set the optimizer's learning rate for the next one."""
         _whole_or_not(lambda: self._go_to(self.steps + 1), self._changing())
+
+    def __repr__(self) -> str:
+        own = {name: value for name, value in vars(self).items() if name not in ("optimizer", "base", "steps")}
+        settings = "".join(f"{name}={value!r}, " for name, value in own.items())
+        return f"{type(self).__name__}({settings}base={self.base!r}), {self.steps} steps, lr={self.optimizer.lr!r}"
 
     def _go_to(self, t: int) -> None:
         self.steps = t
@@ -326,8 +370,12 @@ class Schedule:
 
     def load_state_dict(self, saved: dict[str, float]) -> None:
         """Go on from ``state_dict()`` of a schedule made with the same arguments."""
+        if not isinstance(saved, dict):
+            raise TypeError(f"expected the dict of state_dict(), got {saved!r:.60} ({type(saved).__name__})")
         if saved.keys() != self.state_dict().keys():
-            raise ValueError(f"the state of a schedule has {', '.join(self.state_dict())}; got {', '.join(saved)}")
+            raise ValueError(
+                f"expected the keys {', '.join(self.state_dict())}, got {', '.join(map(str, saved)) or 'none'}"
+            )
         base, steps = within("base", saved["base"], 0), _whole("steps", saved["steps"], least=0)
         _whole_or_not(lambda: self._load(base, steps), self._changing())
 
@@ -369,8 +417,10 @@ class WarmupLR(Schedule):
     def __init__(self, optimizer: Optimizer, updates: int, start: float = 0.1, then: Schedule | None = None) -> None:
         self.updates, self.start, self.then = _whole("updates", updates), within("start", start, 0), then
         if then is not None:
+            if not isinstance(then, Schedule):
+                raise TypeError(f"then must be a Schedule, got {then!r} ({type(then).__name__})")
             if then.optimizer is not optimizer:
-                raise ValueError("the schedule to follow the warm-up is of another optimizer")
+                raise ValueError("then must be a schedule of the same optimizer, got one of another")
             optimizer.lr = then.base
         super().__init__(optimizer)
 

@@ -1,7 +1,8 @@
 """A function of one sample, called: how its arguments are passed, errors that say which sample it was, its graph."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -27,35 +28,77 @@ def call_numbered(k: int, function: Callable[..., Any], sample: Any) -> Any:
         return call(function, sample)
     except (TypeError, ValueError) as cause:
         kind = TypeError if isinstance(cause, TypeError) else ValueError
-        raise kind(f"sample {k} of the batch: {cause}") from cause
+        raise kind(f"sample {k} of the batch: {_misfit(function, sample) or cause}") from cause
+
+
+def _misfit(function: Callable[..., Any], sample: Any) -> str:
+    """What is wrong with the shape of a sample for this function; "" if it fits."""
+    arguments = sample if isinstance(sample, tuple) else (sample,)
+    try:
+        expected = signature(function)
+    except (TypeError, ValueError):
+        return ""
+    try:
+        expected.bind(*arguments)
+    except TypeError as cause:
+        if isinstance(sample, tuple):
+            return f"the function does not take the {len(sample)} members of a sample ({cause}); got {sample!r:.60}"
+        return (
+            f"expected a tuple (x, y), got {sample!r:.60} ({type(sample).__name__}), which is passed as one argument "
+            f"({cause}); make the samples with pairs(xs, ys), or write tuple(sample)"
+        )
+    return ""
+
+
+def require_function(what: str, function: Any, usage: str) -> None:
+    """Raises TypeError, with what to write, for what is no function of a sample."""
+    if isinstance(function, Value):
+        raise TypeError(
+            f"{what} must be a function of one sample, got its result {function!r}; do not call it yourself"
+        )
+    if not callable(function):
+        raise TypeError(
+            f"{what} must be a function of one sample, got {function!r:.60} ({type(function).__name__}); {usage}"
+        )
 
 
 def require_batch(batch: Any) -> list[Any]:
     """The samples of a batch. Raises TypeError for a sample in its place, ValueError if there are none."""
     if isinstance(batch, tuple) and not all(isinstance(sample, tuple) for sample in batch):
+        raise TypeError(f"expected a batch, a list of samples, got the sample {batch!r:.80}; for fit, see DataLoader")
+    if hasattr(batch, "orders"):
+        raise TypeError("expected one batch, got a DataLoader; write: for batch in loader: …")
+    if hasattr(batch, "to_numpy"):
         raise TypeError(
-            f"a batch is a list of samples; got a sample, {batch!r:.80} (fit wants batches: see DataLoader)"
+            f"expected a list of samples, got a {type(batch).__name__}; write pairs(frame[columns], frame[target])"
         )
+    if isinstance(batch, (str, bytes, Mapping, Value)) or not (
+        hasattr(batch, "__iter__") or hasattr(batch, "__getitem__")
+    ):
+        raise TypeError(f"expected a batch, a list of samples, got {batch!r:.80} ({type(batch).__name__})")
     samples = listed(batch)
     if not samples:
-        raise ValueError("a batch wants one sample at least; got none")
+        raise ValueError("a batch must hold one sample at least, got none")
     return samples
 
 
 def require_recording() -> None:
+    """Raises ValueError under ``no_grad()``."""
     if not is_recording():
-        raise ValueError("there are no gradients to accumulate under no_grad()")
+        raise ValueError("under no_grad() nothing is recorded, so there are no gradients; leave its block first")
 
 
 def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
     """The loss graph of sample number ``k`` of a batch. Raises TypeError if it is not a Value."""
     error = call_numbered(k, loss, sample)
     if not isinstance(error, Value):
-        raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
+        kind = type(error).__name__
+        raise TypeError(f"sample {k} of the batch: the loss must return a Value, got {error!r:.60} ({kind})")
     return error
 
 
 def is_several(answer: Any) -> bool:
+    """Whether a function returned a list or an array, not a single number."""
     return isinstance(answer, (list, tuple)) or getattr(answer, "ndim", 0) > 0
 
 
@@ -63,10 +106,10 @@ def values_of(answer: Any) -> list[Value]:
     """What a function returned, a number or several, as Values."""
     items = list(answer) if is_several(answer) else [answer]
     if not items:
-        raise ValueError("a recorded function returns a Value, or a list of them; got an empty list")
+        raise ValueError("a recorded function must return a Value, or a list of them, got an empty list")
     for item in items:
         if not isinstance(item, (Value, Real)):
-            raise TypeError(f"a recorded function returns a Value, or a list of them; got {answer!r:.80}")
+            raise TypeError(f"a recorded function must return a Value, or a list of them, got {answer!r:.80}")
     return [as_value(item) for item in items]
 
 

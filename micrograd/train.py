@@ -18,10 +18,17 @@ from numbers import Integral
 from types import TracebackType
 from typing import Any, Protocol
 
-from micrograd.data import listed
+from micrograd.data import listed, require_samples
 from micrograd.engine import Value, no_grad, set_grad
-from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm, within
-from micrograd.samples import call, loss_of, require_batch, require_recording, uncollected
+from micrograd.optim import Optimizer, Schedule, Snapshot, clip_grad_norm, require_optimizer, within
+from micrograd.samples import (
+    call_numbered,
+    loss_of,
+    require_batch,
+    require_function,
+    require_recording,
+    uncollected,
+)
 
 Loss = Callable[..., Value]
 Taken = tuple[int, float]  # a step that was taken: the size of its batch, and the sum of its losses
@@ -46,6 +53,8 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
     of the samples before it have been added then.
     """
+    require_function("loss", loss, "the arguments are accumulate(loss, batch)")
+    _require_executor(executor)
     samples = require_batch(batch)
     require_recording()
     share = _share(reduction, len(samples))
@@ -73,9 +82,16 @@ def _add_gradient(k: int, loss: Loss, sample: Any, share: float) -> float:
     """Forward and backward pass of sample number ``k``; its loss. Its graph is gone when the next one is built."""
     error = loss_of(k, loss, sample)
     if error.role == "constant":
-        raise ValueError(f"the loss of sample {k} of the batch has no graph; was it computed under no_grad()?")
+        raise ValueError(f"sample {k} of the batch: the loss has no graph; was it computed under no_grad()?")
     error.backward(share)
     return error.data
+
+
+def _require_executor(executor: Any) -> None:
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(
+            f"executor must be a concurrent.futures.Executor, got {executor!r:.60}; write ProcessPoolExecutor()"
+        )
 
 
 def _share(reduction: str, size: int) -> float:
@@ -89,12 +105,24 @@ def _share(reduction: str, size: int) -> float:
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
     """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    require_function("function", function, "the arguments are evaluate(function, samples)")
+    require_samples("samples", samples)
     if not len(samples):
         raise ValueError("expected one sample at least, got none: a mean over nothing is undefined")
     if hasattr(function, "mean"):
         return float(function.mean(samples))
     with no_grad():
-        return sum([float(call(function, samples[i])) for i in range(len(samples))]) / len(samples)
+        return sum([_score(i, function, samples[i]) for i in range(len(samples))]) / len(samples)
+
+
+def _score(k: int, function: Callable[..., Any], sample: Any) -> float:
+    answer = call_numbered(k, function, sample)
+    try:
+        return float(answer)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"sample {k} of the batch: expected a number or a Value, got {answer!r:.60} ({type(answer).__name__})"
+        ) from None
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -143,9 +171,20 @@ class Step:
     executor: Executor | None = None
 
     def __post_init__(self) -> None:
+        """Raises TypeError or ValueError, with what to write instead, for what does not make a step."""
+        require_optimizer(self.optimizer)
         self.share(1)  # which raises for what is not a reduction
+        if self.schedule is not None:
+            if not isinstance(self.schedule, Schedule):
+                raise TypeError(
+                    f"schedule must be a Schedule, got {self.schedule!r:.60} ({type(self.schedule).__name__}); "
+                    "write optim.CosineLR(optimizer, t_max), or subclass optim.Schedule"
+                )
+            if self.schedule.optimizer is not self.optimizer:
+                raise ValueError("schedule must be of the same optimizer, got one of another")
         if self.max_norm is not None:
             within("max_norm", self.max_norm, 0)
+        _require_executor(self.executor)
 
     def share(self, size: int) -> float:
         return _share(self.reduction, size)
@@ -241,6 +280,7 @@ class Training:
         write_back: bool = True,
         samples: Sequence[Any] = (),
     ) -> None:
+        require_function("loss", loss, "the arguments are Training(loss, optimizer)")
         self._step = Step(optimizer, reduction, schedule, max_norm, executor)
         self._make = partial(_trainer, loss, self._step, write_back, samples)
         self._trainer: Trainer | None = None
@@ -274,8 +314,33 @@ class Training:
 
     def _require_open(self) -> Trainer:
         if self._trainer is None:
-            raise ValueError("a Training takes steps within its block: with Training(loss, optimizer) as training: …")
+            raise ValueError(
+                "a Training takes steps in its block only; write with Training(loss, optimizer) as training: …"
+            )
         return self._trainer
+
+
+def _require_observers(metric: Any, held_out: Any, callbacks: Any) -> None:
+    """Raises TypeError or ValueError, with what to write instead, for what cannot watch an epoch."""
+    if metric is not None:
+        require_function("metric", metric, "write lambda x, y: (model(x).data > 0) == (y > 0), say")
+    if held_out is not None:
+        require_samples("held_out", held_out)
+        if not len(held_out):
+            raise ValueError("held_out must hold one sample at least, got none")
+    if callable(callbacks) or not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a list of functions, got {callbacks!r:.60}; write callbacks=[function]")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions, got {callback!r:.60} ({type(callback).__name__})")
+
+
+def _iterable(batches: Any, usage: str) -> Iterable[Any]:
+    if hasattr(batches, "__iter__") and not isinstance(batches, Value):
+        return batches  # type: ignore[no-any-return]
+    if not (hasattr(batches, "__getitem__") and hasattr(batches, "__len__")):
+        raise TypeError(f"batches must be a DataLoader or a list of batches, got {batches!r:.60}; {usage}")
+    return listed(batches)
 
 
 def _trainer(loss: Loss, step: Step, write_back: bool, samples: Sequence[Any]) -> Trainer:
@@ -354,14 +419,16 @@ def fit(
     ``DataLoader``, or of a list of batches, are read once. Ctrl-C ends the training and keeps what was learned. After
     it, or an error, a loader that shuffles may have drawn the orders of epochs that were not trained on.
     """
-    if held_out is not None and not len(held_out):
-        raise ValueError("held_out must have one sample at least, got none")
-    if not isinstance(epochs, Integral) or epochs < 0:
+    usage = "the arguments are fit(loss, batches, optimizer)"
+    require_function("loss", loss, usage)
+    step = Step(optimizer, reduction, schedule, max_norm, executor)
+    _require_observers(metric, held_out, callbacks)
+    if not isinstance(epochs, Integral) or int(epochs) < 0:
         raise ValueError(f"epochs must be a whole number >= 0, got {epochs!r}")
     require_recording()
-    batches = batches if hasattr(batches, "__iter__") else listed(batches)
+    batches = _iterable(batches, usage)
     history = History()
-    trainer = _trainer(loss, Step(optimizer, reduction, schedule, max_norm, executor), False, ())
+    trainer = _trainer(loss, step, False, ())
     watched = metric is not None or held_out is not None or bool(callbacks)
     run = _Run(trainer, trainer.batches(batches, watched), batches, epochs, history, watched, metric is not None)
     bar = _bar(epochs, progress)
@@ -480,7 +547,7 @@ def _mean(taken: Sequence[Taken]) -> float:
 
 
 def _bar(epochs: int, progress: bool) -> Any:
-    """A progress bar; None if none is wanted, or to be had."""
+    """A progress bar; None without ``progress``, without tqdm, or where the output is no terminal."""
     if not progress:
         return None
     try:

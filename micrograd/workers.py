@@ -7,8 +7,9 @@ pickled with parameters replaced by numbers, and gradients come back by these nu
 
 import io
 import pickle
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from micrograd.engine import Value
@@ -17,6 +18,7 @@ from micrograd.higher import gradients
 from micrograd.samples import loss_of, plain_leaves
 
 CHUNK = 16  # samples
+PATIENCE = 5.0  # seconds until a look at the workers, and again until an executor that does not notice is given up
 
 Sums = tuple[float, dict[Any, float]]  # of the losses, and of the gradients by parameter
 
@@ -31,14 +33,45 @@ def add_gradients(loss: Callable[..., Value], samples: Sequence[Any], share: flo
         else:
             copy, parameters = _packed(loss)
             for future in [executor.submit(_work, copy, *chunk) for chunk in chunks]:
-                total, slopes = future.result()
+                total, slopes = _result(future, executor)
                 answers.append((total, {parameters[i]: slope for i, slope in slopes.items()}))
     except BrokenExecutor:  # a worker died; what was left undone is done here
+        _let_go(executor)
         answers += [chunk_sums(loss, *chunk) for chunk in chunks[len(answers) :]]
     for _, sums in answers:
         for parameter, slope in sums.items():
             parameter.grad += slope * share
     return sum([total for total, _ in answers])
+
+
+# Two things make a ProcessPoolExecutor wait for ever for a worker that was killed. Both are of losses or gradients that
+# a pipe does not take in one piece, those of some thousand parameters:
+# - Python 3.10 to 3.13 keep the writing end of the pipe of answers, so reading half an answer never ends.
+# - Python before 3.11.5 keeps the reading end of the pipe of calls too, so shutdown() waits for a call to be sent.
+
+
+def _result(future: "Future[Any]", executor: Executor) -> Any:
+    """``future.result()``. Raises BrokenExecutor too if a worker has died and the executor waits for the rest of its
+    answer.
+    """
+    while not future.done():
+        if wait([future], PATIENCE).done:
+            break
+        workers = getattr(executor, "_processes", None) or {}
+        died = any([process.exitcode for process in list(workers.values())])  # not one that has come to its end
+        if died and not wait([future], PATIENCE).done:  # in that time an executor that can notice has noticed
+            for process in list(workers.values()):
+                process.kill()
+            executor._result_queue._writer.close()  # type: ignore[attr-defined]  # now its reading ends
+            raise BrokenExecutor("a worker was killed while it sent its answer")
+    return future.result()
+
+
+def _let_go(executor: Any) -> None:
+    """Let ``shutdown()`` of a broken executor return."""
+    calls = getattr(executor, "_call_queue", None)
+    if calls is not None and sys.version_info < (3, 11, 5):
+        calls._reader.close()
 
 
 def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -> Sums:

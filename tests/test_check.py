@@ -146,5 +146,5 @@ def test_a_whole_network():
 
 
 def test_only_functions_that_return_a_value():
-    with pytest.raises(TypeError, match=r"returns a Value; got 3\.0"):
+    with pytest.raises(TypeError, match=r"must return a Value, got 3\.0"):
         gradcheck(lambda _: 3.0, [1.0])

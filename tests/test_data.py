@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.data import DataLoader, pairs, split
+from micrograd.data import DataLoader, DropoutLoader, pairs, split
 
 TEN = list(range(10))
 
@@ -49,7 +49,7 @@ def test_every_sample_once_an_epoch(size, batch_size, shuffle, seed):
 def test_without_shuffle_the_order_is_the_samples():
     assert list(DataLoader(TEN, batch_size=4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert list(DataLoader(TEN, batch_size=None)) == [TEN]
-    assert list(DataLoader("abc")) == [["a"], ["b"], ["c"]]
+    assert list(DataLoader(("a", "b", "c"))) == [["a"], ["b"], ["c"]]
 
 
 def test_drop_last_leaves_out_only_a_batch_that_is_not_full():
@@ -148,7 +148,7 @@ def test_pairs_of_lists_and_iterators():
 
 
 def test_pairs_want_one_length():
-    with pytest.raises(ValueError, match="got 2 and 3"):
+    with pytest.raises(ValueError, match="got 2 inputs but 3 targets"):
         pairs([1, 2], [1, 2, 3])
 
 
@@ -173,5 +173,41 @@ def test_whole_numbers_of_any_type():
 
 @pytest.mark.parametrize("held_out", [0, 10, -1, 0.0, 1.0, 0.01, 2.0, float("nan")])
 def test_split_leaves_samples_on_both_sides(held_out):
-    with pytest.raises(ValueError, match=f"1 to 9 can be held out; got {held_out}"):
+    with pytest.raises(ValueError, match=f"held_out must leave .*, got {held_out}"):
         split(TEN, held_out)
+
+
+# ---- dropout ---------------------------------------------------------------------------------------------------------
+
+
+def test_masks_are_part_of_samples_new_each_epoch_and_fixed_by_the_seed():
+    samples = [([float(k)], k) for k in range(50)]
+
+    def epochs(seed):
+        loader = DropoutLoader(DataLoader(samples, 8), size=20, p=0.25, seed=seed)
+        assert len(loader) == 7
+        return [[sample for batch in loader for sample in batch] for _ in range(2)]
+
+    first, second = epochs(3)
+    assert [first, second] == epochs(3)
+    assert [sample[:2] for sample in first] == samples
+    assert first != second
+    assert epochs(4)[0] != first
+    masks = [x for *_, mask in first for x in mask]
+    assert set(masks) == {0.0, 1 / 0.75}
+    assert len(masks) == 1000
+    assert 0.2 < masks.count(0.0) / 1000 < 0.3
+
+
+def test_the_global_random_fixes_masks_without_a_seed():
+    def masks(seed):
+        random.seed(seed)
+        return list(DropoutLoader([[(1.0, 1)]], size=30))
+
+    assert masks(1) == masks(1) != masks(2)
+
+
+def test_a_loader_shows_what_it_gives():
+    loader = DataLoader(TEN, 4, shuffle=True, seed=0)
+    assert repr(loader) == "DataLoader(10 samples, batch_size=4, shuffle=True, drop_last=False): 3 batches"
+    assert repr(DropoutLoader(loader, 5, 0.2, seed=0)) == f"DropoutLoader({loader!r}, size=5, p=0.2)"

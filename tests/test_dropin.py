@@ -1,9 +1,12 @@
 """Scripts written for micrograd 0.1.0 run unchanged. The expected numbers were printed by that release."""
 
+import copy
+import pickle
 import random
 
 import pytest
 
+from micrograd import gradients
 from micrograd.engine import Value
 from micrograd.nn import MLP, Layer, Module, Neuron
 
@@ -174,6 +177,74 @@ def test_a_rule_put_in_place_of_another():
     node._backward = lambda: setattr(a, "grad", a.grad + 100 * node.grad)
     (node * 2).backward()
     assert a.grad == 200.0
+
+
+def test_own_state_on_a_value_stays_with_its_copies():
+    a = Value(2.0)
+    a.velocity, a._vis_color = 0.5, "lightgreen"
+    node = a * 3
+    node.tag = [1]
+    for twin in (copy.deepcopy(node), pickle.loads(pickle.dumps(node))):
+        assert (twin.tag, twin.parents[0].velocity, twin.parents[0]._vis_color) == ([1], 0.5, "lightgreen")
+        assert twin.tag is not node.tag
+    assert not vars(Value(1.0))
+
+
+def test_a_node_built_from_a_leaf():
+    """Its ``_prev``, ``_op`` and ``_backward`` set one by one, in whichever order."""
+    a, b = Value(2.0), Value(-3.0)
+
+    def push():
+        a.grad += b.data * out.grad
+        b.grad += a.data * out.grad
+
+    for names in (("_prev", "_op", "_backward"), ("_backward", "_op", "_prev"), ("_op", "_backward", "_prev")):
+        a.grad = b.grad = 0
+        out = Value(-6.0)
+        for name in names:
+            setattr(out, name, {"_prev": {a, b}, "_op": "times", "_backward": push}[name])
+        assert (out._prev, out._op, out.role) == ({a, b}, "times", "hidden")
+        (out * 2).backward()
+        assert (a.grad, b.grad) == (-6.0, 4.0)
+
+
+def test_what_is_set_on_a_leaf_leaves_it_a_leaf():
+    a = Value(2.0)
+    a._backward, a._op, a._prev = (lambda: None), "w", ()
+    (a * a).backward()
+    assert (a.grad, a._op, a._prev, a.role) == (4.0, "w", set(), "parameter")
+
+
+def test_a_symbol_changed_keeps_the_rule():
+    a = Value(2.0)
+    node = a**3
+    node._op = "cube"
+    assert node._op == "cube"
+    assert gradients(gradients(node, a, create_graph=True), a).data == 12.0
+
+
+def test_a_network_with_adam_whose_state_is_on_its_parameters():
+    """After EurekaLabsAI/micrograd: cross-entropy written out, sums that start at the bias, 0 as an int."""
+    random.seed(3)
+    w, b = [[Value(random.uniform(-1, 1)) for _ in range(2)] for _ in range(3)], [Value(0) for _ in range(3)]
+    parameters = [p for row in w for p in row] + b
+    for p in parameters:
+        p.m = p.v = 0
+    totals = []
+    for t in range(1, 21):
+        total = Value(0.0)
+        for (x, y), target in (((0.5, 1.0), 0), ((-1.0, 0.25), 1), ((0.75, -1.5), 2)):
+            logits = [sum((wi * xi for wi, xi in zip(row, (x, y))), bias).tanh() for row, bias in zip(w, b)]
+            exponentials = [logit.exp() for logit in logits]
+            total = total + -(exponentials[target] / sum(exponentials)).log()
+        (total * (1.0 / 3)).backward()
+        for p in parameters:
+            p.m = 0.9 * p.m + 0.1 * p.grad
+            p.v = 0.95 * p.v + 0.05 * p.grad**2
+            p.data -= 0.1 * (p.m / (1 - 0.9**t) / ((p.v / (1 - 0.95**t)) ** 0.5 + 1e-8) + 1e-4 * p.data)
+            p.grad = 0
+        totals.append(total.data)
+    assert totals[-1] < 0.6 * totals[0]
 
 
 def test_how_things_print():

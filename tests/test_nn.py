@@ -82,7 +82,7 @@ def test_a_neuron_is_its_signal_and_its_activation():
 
 @pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0, 3.0], 1.0, [Value(1.0)]])
 def test_a_wrong_number_of_inputs(model, x):
-    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} inputs and 2 weights"):
+    with pytest.raises(ValueError, match=f"got {len(x) if isinstance(x, list) else 1} inputs but 2 weights"):
         model(x)
 
 
@@ -97,7 +97,7 @@ def test_a_batch_in_the_place_of_a_sample(model, array):
     batch = [[1.0, 2.0], [3.0, 4.0]]
     if array:
         batch = pytest.importorskip("numpy").array(batch)
-    with pytest.raises(TypeError, match=r"got a list of lists\. A batch is run sample by sample: see accumulate"):
+    with pytest.raises(TypeError, match=r"got a list of lists; a batch is run sample by sample: see accumulate"):
         model(batch)
 
 
@@ -125,7 +125,7 @@ def test_inputs_are_inputs_to_pictures(model):
 
 @pytest.mark.parametrize("sizes", [(2, []), (0, [1]), (2, [0]), (2, [3, -1]), (2.0, [1]), ("2", [1])])
 def test_sizes_are_whole_and_positive(sizes):
-    with pytest.raises(ValueError, match="sizes"):
+    with pytest.raises((TypeError, ValueError), match=r"^n(in|outs|outs\[[01]\]) must "):
         nn.MLP(*sizes)
 
 
@@ -147,7 +147,7 @@ def test_units_without_inputs_and_layers_without_units(make):
 @pytest.mark.parametrize("sizes", [[1], [3, 1]])
 @pytest.mark.parametrize(("kind", "name"), [("activation", "Relu"), ("init", "zeros"), ("activation", None)])
 def test_unknown_names(kind, name, sizes):
-    with pytest.raises(ValueError, match=f"{kind} is one of .* got {name!r}"):
+    with pytest.raises(ValueError, match=f"{kind} must be one of .*, got {name!r}"):
         nn.MLP(2, sizes, **{kind: name})
 
 
@@ -317,6 +317,71 @@ def test_an_activation_changed_later_is_the_one_applied(name, value):
     neuron.w = [Value(-2.0)]
     setattr(neuron, name, value)
     assert neuron([1.0]).data == (math.tanh(-2.0) if value == "tanh" else -2.0)
+
+
+# ---- modules from parts ----------------------------------------------------------------------------------------------
+
+
+def same_weights(model, other):
+    for parameter, twin in zip(model.parameters(), other.parameters(), strict=True):
+        twin.data = parameter.data
+    return other
+
+
+@pytest.mark.parametrize("theta", ["tanh", Value.tanh, lambda s: 2 * (2 * s).sigmoid() - 1])
+def test_a_sequential_is_the_mlp_it_spells_out(theta):
+    mlp = nn.MLP(2, [3, 2], activation="tanh")
+    model = same_weights(mlp, nn.Sequential(nn.Linear(2, 3), theta, nn.Linear(3, 2)))
+    assert [v.data for v in model([0.5, -1.0])] == pytest.approx([v.data for v in mlp([0.5, -1.0])], rel=1e-14)
+    assert names(model)[-1] == "parts.2.neurons.1.bias"
+    assert model.parameters()[0].label == "parts.0.neurons.0.weights.0"
+
+
+def test_a_sequential_of_single_numbers():
+    model = nn.Sequential(nn.Linear(1, 1), "relu", nn.Linear(1, 1), "sigmoid")
+    assert model(0.5).data == model([0.5]).data == model.forward([Value(0.5)]).data
+    assert [v.data for v in nn.Sequential("relu")([1.0, -1.0])] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("activation", ["tanh", Value.tanh])
+def test_an_activation_by_name_or_as_a_function(activation):
+    plain = nn.MLP(2, [3, 1], activation="tanh")
+    for model in (
+        nn.MLP(2, [3, 1], activation=activation, last_activation=activation),
+        nn.Sequential(nn.Layer(2, 3, activation=activation), nn.Layer(3, 1, activation=activation)),
+    ):
+        same_weights(plain, model)
+        assert model([0.5, -1.0]).data == math.tanh(plain([0.5, -1.0]).data)
+        assert pickle.loads(pickle.dumps(model))([0.5, -1.0]).data == model([0.5, -1.0]).data
+        assert "Layer of [TanhNeuron(3)]" in repr(model)
+
+
+def test_forward_is_what_a_call_computes():
+    class Line(nn.Module):
+        def __init__(self):
+            self.slope = Value(2.0)
+
+        def forward(self, x, shift=0.0):
+            return self.slope * x + shift
+
+    assert Line()(3.0, shift=1.0).data == 7.0
+
+    class Doubled(nn.MLP):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    plain = nn.MLP(2, [1])
+    doubled = same_weights(plain, Doubled(2, [1]))
+    assert doubled([1.0, 2.0]).data == 2 * plain([1.0, 2.0]).data
+    for module in (plain, plain.layers[0], plain.layers[0].neurons[0]):
+        assert module.forward([1.0, 2.0]).data == module([1.0, 2.0]).data
+    assert [v.data for v in nn.Embedding(3, 2).forward(1)]
+
+
+def test_dropout_is_the_mask_of_the_sample():
+    values = [Value(1.0), Value(2.0)]
+    assert [v.data for v in nn.dropout(values, [0.0, 4.0])] == [0.0, 8.0]
+    assert nn.dropout(values, None) == values
 
 
 # ---- state and files -------------------------------------------------------------------------------------------------

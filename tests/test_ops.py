@@ -18,7 +18,7 @@ from micrograd import Value, gradcheck, gradients, ops
 
 # Each row by an independent autodiff, under the least and the greatest number of its operands.
 UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan"]
-UNARY += ["sinh", "cosh", "tanh", "abs"]
+UNARY += ["sinh", "cosh", "tanh", "abs", "log2", "log10"]
 EXPONENTS = (0, 1, 2, 3, -1, -2, 0.5, 2.5)
 REFERENCES = {
     (1, 1): {
@@ -29,6 +29,7 @@ REFERENCES = {
         "softplus": lambda x: anp.logaddexp(0.0, x),
         "erf": erf,
         "relu": lambda x: anp.maximum(x, 0.0),
+        "cbrt": lambda x: anp.sign(x) * anp.abs(x) ** (1 / 3),
     },
     (2, 2): {
         "add": lambda x, y: x + y,
@@ -38,7 +39,10 @@ REFERENCES = {
         "pow": lambda x, y: anp.exp(y * anp.log(x)),  # autograd's own second derivative of x**y is wrong at y = 0
         "maximum": anp.maximum,
         "minimum": anp.minimum,
+        "hypot": lambda x, y: anp.sqrt(x * x + y * y),
+        "arctan2": anp.arctan2,
     },
+    (3, 3): {"where": lambda condition, a, b: anp.where(condition > 0, a, b)},
     (2, 5): {
         "dot": lambda *v: sum([w * x for w, x in zip(v[: len(v) // 2], v[len(v) // 2 :])], v[-1] * (len(v) % 2)),
         "logsumexp": lambda *v: anp.log(sum([anp.exp(x) for x in v])),
@@ -50,6 +54,8 @@ ROWS = {**ops.TABLE, **{f"power {n}": ops.power(n) for n in EXPONENTS}}
 del ROWS["pick"]  # its index is data, without a slope: see test_tape.py
 # Where this is 0, the row has its kink.
 KINK = {"relu": lambda x: x, "abs": lambda x: x, "maximum": lambda x, y: x - y, "minimum": lambda x, y: x - y}
+KINK |= {"hypot": math.hypot, "where": lambda condition, *_: condition}
+KINK |= {"arctan2": lambda y, x: y if x < 0 else math.hypot(x, y)}  # a jump, which slopes do not see
 
 # What autograd says where a derivative is constant, and then answers 0 as it should.
 pytestmark = pytest.mark.filterwarnings("ignore:Output seems independent of input")
@@ -176,6 +182,29 @@ def test_nan_is_not_swallowed(name, x, y):
 @pytest.mark.parametrize("x", [-1.0, -38.0])
 def test_slope_of_expm1_keeps_its_digits(x):
     assert Value(x).expm1().partials[0] == pytest.approx(math.exp(x), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0, 8.0, 27.0, 64.0, 1e15, -125.0, 1e300, 5e-324, 1e-300])
+def test_cube_roots_of_cubes(x):
+    assert ops.cbrt(x) == pytest.approx(float(np.cbrt(x)), rel=1e-15)
+    assert ops.cbrt(-x) == -ops.cbrt(x)
+
+
+def test_slopes_at_the_origin():
+    """That of hypot is pinned to 0, at the tip of a cone; an angle and a cube root have none."""
+    x, y = Value(0.0), Value(0.0)
+    ops.hypot(x, y).backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+    for build in (lambda: ops.arctan2(x, y), lambda: ops.cbrt(x)):
+        with pytest.raises(ValueError, match=r"the value is 0\.0, but it has no derivative there"):
+            build()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_angles_and_lengths_of_any_size(scale):
+    leaves = [Value(3 * scale), Value(4 * scale)]
+    assert ops.hypot(*leaves).partials == pytest.approx((0.6, 0.8))
+    assert [x * scale for x in ops.arctan2(*leaves).partials] == pytest.approx((4 / 25, -3 / 25))
 
 
 INF = math.inf

@@ -232,6 +232,16 @@ def test_schedules_equal_pytorch(name):
     assert rates == pytest.approx(FIXTURE["schedules"][name], rel=1e-12, abs=1e-15)
 
 
+def test_a_warm_up_starts_at_a_tenth():
+    optimizer = SGD(parameters(1.0), lr=0.5)
+    schedule = WarmupLR(optimizer, updates=2)
+    rates = [optimizer.lr]
+    for _ in range(3):
+        schedule.step()
+        rates.append(optimizer.lr)
+    assert rates == pytest.approx([0.05, 0.275, 0.5, 0.5], rel=1e-15)
+
+
 def test_cosine_stays_at_its_minimum():
     optimizer = SGD(parameters(1.0), lr=0.1)
     assert CosineLR(optimizer, t_max=4, eta_min=0.01).lr(7) == pytest.approx(0.01, rel=1e-15)
@@ -246,6 +256,16 @@ def test_a_schedule_of_ones_own():
     schedule = Halving(optimizer)
     schedule.step()
     assert (optimizer.lr, schedule.steps) == (0.4, 1)
+
+
+def test_optimizers_and_schedules_show_their_settings():
+    optimizer = SGD(parameters(1.0, 2.0), lr=0.1, momentum=0.9)
+    schedule = WarmupLR(optimizer, 4, then=StepLR(optimizer, 2))
+    train_one = "SGD(2 parameters, lr=0.01, momentum=0.9, weight_decay=0.0, nesterov=False), 0 steps"
+    assert repr(optimizer) == train_one.replace("0.01", repr(optimizer.lr))
+    schedule.step()
+    assert repr(schedule).startswith("WarmupLR(updates=4, start=0.1, then=StepLR(step_size=2, gamma=0.1, base=0.1), 0")
+    assert repr(schedule).endswith(f"base=0.1), 1 steps, lr={optimizer.lr!r}")
 
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
@@ -266,10 +286,10 @@ ADAM_STATE = Adam(parameters(1.0)).state_dict()
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD([]), "one parameter at least"),
-        (lambda: SGD([1.0]), "Values; got 1.0"),
+        (lambda: SGD([]), "one Value at least"),
+        (lambda: SGD([1.0]), "Values, got 1.0"),
         (lambda: SGD([shared * 2]), "leaf"),
-        (lambda: SGD([shared, shared]), "listed twice"),
+        (lambda: SGD([shared, shared]), "one of them twice"),
         (lambda: SGD([shared], lr=-1), "lr .* got -1"),
         (lambda: SGD([shared], lr=math.nan), "lr .* got nan"),
         (lambda: SGD([shared], lr="0.1"), "lr .* got '0.1'"),

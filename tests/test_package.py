@@ -141,6 +141,7 @@ def test_type_information_and_templates_are_packaged():
     assert (PACKAGE / "py.typed").is_file()
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert setup["options"]["package_dir"].strip() == "= ."  # an import hook, the other way, is none for type checkers
     assert dict(setup["options.package_data"]) == {"micrograd": "py.typed", "micrograd.page": "template/*"}
 
 

@@ -3,6 +3,7 @@ import io
 import math
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from interrupt import interrupted_at
 
 from micrograd import Value, accumulate, evaluate, fit, losses, nn, no_grad
-from micrograd.data import DataLoader, pairs
+from micrograd.data import DataLoader, DropoutLoader, pairs
 from micrograd.engine import is_recording
 from micrograd.optim import SGD, StepLR
 
@@ -182,8 +183,8 @@ def test_a_batch_may_be_an_array(line):
         (Line().loss, [], "mean", "one sample at least"),
         (Line().loss, iter([]), "sum", "one sample at least"),
         (Line().loss, SAMPLES, "average", "'mean' or 'sum', got 'average'"),
-        (lambda x, y: x - y, SAMPLES, "mean", "for sample 0 of the batch, got -2.0"),
-        (lambda *_: None, SAMPLES, "mean", "for sample 0 of the batch, got None"),
+        (lambda x, y: x - y, SAMPLES, "mean", "sample 0 of the batch: the loss must return a Value, got -2.0"),
+        (lambda *_: None, SAMPLES, "mean", "sample 0 of the batch: the loss must return a Value, got None"),
         (lambda x, _: Value(x + 1).log(), SAMPLES, "mean", r"sample 2 of the batch: log\(0.0\)"),
         (lambda _, y: 1 / Value(y - 1), SAMPLES, "mean", r"sample 3 of the batch: div\(1.0, 0.0\)"),
         (lambda x, y: losses.cross_entropy([Value(x)], y), SAMPLES, "mean", "sample 0 of the batch: .* whole number"),
@@ -413,9 +414,9 @@ def test_training_goes_without_tqdm(line, monkeypatch):
 
 
 def test_a_sample_in_the_place_of_a_batch(line):
-    with pytest.raises(TypeError, match="a batch is a list of samples; got a sample"):
+    with pytest.raises(TypeError, match="expected a batch, a list of samples, got the sample"):
         accumulate(line.loss, SAMPLES[0])
-    with pytest.raises(TypeError, match="fit wants batches: see DataLoader"):
+    with pytest.raises(TypeError, match="for fit, see DataLoader"):
         fit(line.loss, SAMPLES, line.optimizer, progress=False)
 
 
@@ -423,3 +424,50 @@ def test_a_sample_in_the_place_of_a_batch(line):
 def test_epochs_are_a_whole_number(epochs):
     with pytest.raises(ValueError, match="epochs must be a whole number >= 0, got"):
         fit(Line().loss, [SAMPLES], SGD([Value(1.0)]), epochs, progress=False)
+
+
+def test_training_with_dropout_is_reproducible():
+    def trained():
+        random.seed(0)
+        model = nn.MLP(2, [4, 1])
+        hidden, last = model.layers
+
+        def loss(x, y, mask=None):
+            return losses.hinge(last(nn.dropout(hidden(x), mask)), y)
+
+        loader = DropoutLoader(DataLoader([([0.5, 1.0], 1), ([1.0, -0.5], -1)], 2, shuffle=True, seed=1), 4, seed=2)
+        history = fit(loss, loader, SGD(model.parameters(), lr=0.1), 5, held_out=loader.loader.samples, progress=False)
+        return history.loss, history.held_out_loss
+
+    assert trained() == trained()
+    assert trained()[0] != trained()[1]
+
+
+def test_an_epoch_that_is_broken_off_is_not_measured_by_the_one_before():
+    """The first epoch has one batch; the second is interrupted after two, and is no two epochs."""
+
+    class Growing:
+        epochs = 0
+
+        def __iter__(self):
+            self.epochs += 1
+            yield SAMPLES[:2]
+            if self.epochs == 2:
+                yield SAMPLES[2:]
+                raise KeyboardInterrupt
+
+    history = Line().fit(Growing(), epochs=3)
+    assert (history.interrupted, len(history.loss)) == (True, 1)
+
+
+def test_gradients_of_threads_are_clipped_as_those_of_one():
+    def trained(executor):
+        line = Line()
+        history = line.fit(epochs=3, max_norm=0.5, reduction="sum", executor=executor)
+        return line.w.data, history.loss
+
+    with ThreadPoolExecutor(2) as pool:
+        assert trained(pool) == trained(None)
+    unclipped = Line()
+    unclipped.fit(epochs=3, reduction="sum")
+    assert unclipped.w.data != trained(None)[0]

@@ -332,11 +332,11 @@ def test_a_step_that_is_not_finite_raises_as_on_values():
 def test_a_training_has_its_block():
     case = Case()
     training = Training(case.loss, case.optimizer)
-    with pytest.raises(ValueError, match="within its block"):
+    with pytest.raises(ValueError, match="in its block only"):
         training.step(PAIRS)
     with training:
         training.step(PAIRS)
-    with pytest.raises(ValueError, match="within its block"):
+    with pytest.raises(ValueError, match="in its block only"):
         training.sync()
 
 
