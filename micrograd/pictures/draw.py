@@ -108,32 +108,36 @@ def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Valu
 def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> list[Box]:
     """A box for each part, in the order of the model, then one for each Value that is in none."""
     boxes = [
-        Box(_summary(part), "hidden" if part.signals else "input", None, [], part.layer, stacked=not part.layer)
+        Box(_summary(part), "hidden" if part.parameters else "input", None, [], part.layer, stacked=not part.layer)
         for part in parts
     ]
     place: dict[Value, int] = {node: i for i, part in enumerate(parts) for node in part.nodes}
     for node in graph:
         if node not in place:
             place[node] = len(boxes)
-            boxes.append(
-                Box(_cells(names.get(node, ""), node.data, node.grad), role_in(node, graph), node.op.symbol, [])
-            )
-        box = boxes[place[node]]
-        for parent, slope in zip_longest(node.parents, node.partials):
-            if place[parent] >= len(parts) and box.symbol is not None:
-                box.operands.append((place[parent], slope))
-            elif place[parent] != place[node] and (place[parent], None) not in box.operands:
-                box.operands.append((place[parent], None))
+            operands = zip_longest([place[parent] for parent in node.parents], node.partials)
+            cells = _cells(names.get(node, ""), node.data, node.grad)
+            boxes.append(Box(cells, role_in(node, graph), node.op.symbol, list(operands)))
+    for part, box in zip(parts, boxes):
+        box.operands.extend([(operand, None) for operand in dict.fromkeys([place[node] for node in part.inputs])])
     return boxes
 
 
 def _frames(parts: list[Part]) -> dict[str, str]:
     """For each layer whose units are shown one by one, its name and size."""
-    sizes: dict[str, list[int]] = {}
+    layers: dict[str, list[Part]] = {}
     for part in parts:
         if part.layer is not None:
-            sizes.setdefault(part.layer, []).append(len(part.parameters))
-    return {name: f"{part_name(name)}: {_units(len(n))}, {sum(n)} parameters" for name, n in sizes.items()}
+            layers.setdefault(part.layer, []).append(part)
+    return {name: f"{part_name(name)}: {_size(units)}" for name, units in layers.items()}
+
+
+def _size(units: list[Part]) -> str:
+    """How many units and parameters there are, and how many times they are used if it is not once."""
+    count = sum([part.units for part in units])
+    uses = max([len(part.signals) // part.units for part in units])
+    size = f"{count} unit{'s' * (count != 1)}, {sum([len(part.parameters) for part in units])} parameters"
+    return size + f", used {uses} times" * (uses > 1)
 
 
 def role_in(node: Value, graph: list[Value]) -> str:
@@ -147,23 +151,19 @@ def _cells(label: str, data: float, grad: float) -> list[tuple[str, str | None]]
 
 
 def _summary(part: Part) -> list[tuple[str, str | None]]:
-    """What a part shows of itself: s, δ and x of a neuron, the ranges that they are in of a layer.
+    """What a part shows of itself: s, δ and x of a neuron; of a layer, or of several uses, the ranges they are in.
 
-    A neuron without an activation has no x apart from s: what follows it is in other boxes, an activation too.
+    A neuron without an activation has no x apart from s. What follows it, an activation too, is in other boxes.
     """
     cells: list[tuple[str, str | None]] = [(part_name(part.name), None)]
     if not part.layer and part.parameters:
-        cells.append((f"{_units(part.units)}, {len(part.parameters)} parameters", None))
+        cells.append((_size([part]), None))
     if part.signals:
         cells.append((f"s {_range([s.data for s in part.signals])}", DATA))
         cells.append((f"δ {_range([s.grad for s in part.signals])}", GRADIENT))
-    if part.outputs and part.outputs != part.signals:
+    if {*part.outputs} - {*part.signals}:
         cells.append((f"x {_range([x.data for x in part.outputs])}", DATA))
     return cells
-
-
-def _units(count: int) -> str:
-    return f"{count} unit" + "s" * (count != 1)
 
 
 def _range(numbers: list[float]) -> str:

@@ -344,7 +344,143 @@ def test_a_neuron_used_twice_shows_the_range():
     [box, *_] = cells(draw(total, model=neuron).source).values()
     weight = neuron.w[0].data
     low, high = sorted([0.5 * weight, math.tanh(0.5 * weight) * weight])
-    assert box[:3] == ["Neuron", "1 unit, 2 parameters", f"s {digits(low)} … {digits(high)}"]
+    assert box[:3] == ["Neuron", "1 unit, 2 parameters, used 2 times", f"s {digits(low)} … {digits(high)}"]
+
+
+class Recurrent(nn.Module):
+    """Units that take a number and their own outputs of the step before; ``head``, if any, takes the last outputs."""
+
+    def __init__(self, size, activation, head=None):
+        self.cell = nn.Layer(1 + size, size, activation=activation)
+        self.head = head
+
+    def __call__(self, xs):
+        h = [0.0] * len(self.cell.neurons)
+        for x in xs:
+            out = self.cell([x, *h])
+            h = out if isinstance(out, list) else [out]
+        return self.head(h) if self.head else h
+
+
+THETA = {
+    "linear": lambda s: s,
+    "relu": lambda s: max(s, 0.0),
+    "leaky_relu": lambda s: max(s, 0.01 * s),
+    "tanh": math.tanh,
+    "sigmoid": lambda s: 1 / (1 + math.exp(-s)),
+    "gelu": lambda s: s * (1 + math.erf(s / math.sqrt(2))) / 2,
+}
+STEPS = [0.9, -0.4, 0.7, -1.3]
+
+
+def by_hand(size, cell, theta, inputs):
+    """s and x of every unit at every step, in plain numbers; and e = Σ (x - 1)² of the last step."""
+    signals, outputs = [], [[0.0] * size]
+    for x in inputs:
+        operands = [x, *outputs[-1]]
+        signals.append([bias + sum(w * v for w, v in zip(weights, operands)) for weights, bias in cell])
+        outputs.append([theta(s) for s in signals[-1]])
+    return signals, outputs[1:]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("activation", THETA)
+def test_a_layer_used_several_times_shows_the_range_of_its_own_numbers(activation, size):
+    """Where nothing follows the last step as well, so that no unit says where θ ends and the loss begins."""
+    random.seed(3)
+    model = Recurrent(size, activation)
+    cell = [([w.data for w in neuron.weights], neuron.bias.data) for neuron in model.cell.neurons]
+    loss = sum([(h - 1) ** 2 for h in model(STEPS)], Value(0.0))
+    loss.backward()
+    signals, outputs = by_hand(size, cell, THETA[activation], STEPS)
+    boxes = cells(draw(loss, model=model).source)
+    for j in range(size):
+        s, x = ([numbers[j] for numbers in steps] for steps in (signals, outputs))
+        assert boxes[f"v{j}"][1] == f"s {digits(min(s))} … {digits(max(s))}"
+        assert boxes[f"v{j}"][3:] == [f"x {digits(min(x))} … {digits(max(x))}"] * (activation != "linear")
+    assert (
+        f"cell: {size} unit{'s' * (size > 1)}, {size * (size + 2)} parameters, used 4 times"
+        in draw(loss, model=model).source
+    )
+
+
+def test_delta_of_a_recurrent_unit_is_the_change_of_the_loss_by_its_signal_at_each_step():
+    """Against central differences: at one step, a little is added to s."""
+    model = Recurrent(1, "tanh")
+    weights, bias = [0.5, -1.5], 0.25
+    for p, number in zip(model.parameters(), [*weights, bias]):
+        p.data = number
+
+    def error(at=None, little=0.0):
+        h = 0.0
+        for k, x in enumerate(STEPS):
+            h = math.tanh(bias + weights[0] * x + weights[1] * h + little * (k == at))
+        return (h - 1) ** 2
+
+    deltas = [(error(k, 1e-5) - error(k, -1e-5)) / 2e-5 for k in range(len(STEPS))]
+    loss = (model(STEPS)[0] - 1) ** 2
+    loss.backward()
+    [box, *_] = cells(draw(loss, model=model).source).values()
+    low, high = (float(text) for text in box[2].removeprefix("δ ").split(" … "))
+    assert low == pytest.approx(min(deltas), rel=1e-3)
+    assert high == pytest.approx(max(deltas), rel=1e-3)
+
+
+@pytest.mark.parametrize("activation", THETA)
+def test_the_activation_of_the_last_layer_is_part_of_its_units(activation):
+    random.seed(1)
+    layer = nn.Layer(2, 2, activation=activation)
+    inputs = [0.8, -0.4]
+    signals = [n.bias.data + sum(w.data * x for w, x in zip(n.weights, inputs)) for n in layer.neurons]
+    outputs = layer(inputs)
+    loss = sum([losses.squared_error(x, 1.0) for x in outputs], Value(0.0))
+    loss.backward()
+    boxes = cells(draw(loss, model=layer).source)
+    for j, (s, x) in enumerate(zip(signals, outputs)):
+        assert x.data == pytest.approx(THETA[activation](s))
+        assert boxes[f"v{j}"][1] == f"s {digits(s)}"
+        assert boxes[f"v{j}"][3:] == [f"x {digits(THETA[activation](s))}"] * (activation != "linear")
+
+
+def test_units_of_ones_own_show_the_output_of_every_step():
+    """What θ is, they do not say; it is what led on at the steps before."""
+
+    class Unit(nn.Module):
+        def __init__(self):
+            self.w, self.u, self.b = Value(0.5), Value(-1.5), Value(0.25)
+
+        def __call__(self, xs):
+            h = Value(0.0, role="input")
+            for x in xs:
+                h = 2 * (self.w * Value(x, role="input") + self.u * h + self.b).sin()
+            return h
+
+    s, x = by_hand(1, [([0.5, -1.5], 0.25)], lambda s: 2 * math.sin(s), STEPS)
+    unit = Unit()
+    [box, *_] = cells(draw((unit(STEPS) - 1) ** 2, model=unit).source).values()
+    assert box[2] == f"s {digits(min(s)[0])} … {digits(max(s)[0])}"
+    assert box[4] == f"x {digits(min(x)[0])} … {digits(max(x)[0])}"
+
+
+def test_a_module_of_several_units_shows_no_signal():
+    """Its parameters come together in no single sum: a number called s would be none."""
+    net = nn.Module()
+    net.w, net.v = Value(0.5), Value(-2.0)
+    x = Value(1.5, role="input")
+    [box, *_] = cells(draw((net.v * (net.w * x).tanh() - 1) ** 2, model=net).source).values()
+    assert box == ["Module", "1 unit, 2 parameters", f"x {digits(-2 * math.tanh(0.75))}"]
+
+
+def test_a_unit_on_an_embedding_shows_its_signal():
+    random.seed(1)
+    net = nn.Module()
+    net.embedding, net.unit = nn.Embedding(3, 2), nn.Neuron(2, activation="tanh")
+    vector = net.embedding(1)
+    loss = net.unit(vector) ** 2
+    s = sum(w.data * v.data for w, v in zip(net.unit.weights, vector))
+    assert [f"s {digits(s)}", f"x {digits(math.tanh(s))}"] == [
+        text for text in cells(draw(loss, model=net).source)["v1"] if text[0] in "sx"
+    ]
 
 
 def test_wide_layers_and_many_inputs_are_one_box_each():
