@@ -20,7 +20,7 @@ from micrograd.nn import ACTIVATIONS, Module, Neuron
 
 # What becomes one box, as the most units that a layer shows one by one.
 LEVELS = {"nothing": inf, "neurons": inf, "layers": 0}
-DEFAULT = 16
+DEFAULT = 8
 
 
 # On the way to a unit's signal its parameters are added up; whatever else takes them is no neuron's.
@@ -65,7 +65,7 @@ class Part:
 
 
 def find_parts(graph: list[Value], model: Module, level: str | None = None) -> list[Part]:
-    """The parts of ``model`` to be drawn as one box each; by default units, or layers of more than 16 of them.
+    """The parts of ``model`` to be drawn as one box each; by default units, or layers of more than 8 of them.
 
     Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model,
     or uses none of them as a unit does.
@@ -218,7 +218,7 @@ def _activations(
     known: set[tuple[Part, int]] = set()
 
     def number(node: Value) -> int:
-        key = (node.op, *[form[p] if p in form else (p.data,) for p in node.parents])
+        key = (node.op, *[form.get(p, (p.data,)) for p in node.parents])
         return numbers.setdefault(key, len(numbers))
 
     for node, signal in uses.items():
@@ -236,12 +236,12 @@ def _activations(
                     known.add((part_of[node], form[other]))
     for node in graph:
         signals = {uses.get(parent) for parent in node.parents if parent.role != "constant"}
-        signal = signals.pop() if len(signals) == 1 else None
-        if signal is not None and node not in part_of:
+        of = signals.pop() if len(signals) == 1 else None
+        if of is not None and node not in part_of:
             form[node] = number(node)
-            if (part_of[signal], form[node]) in known:
-                part_of[node] = part_of[signal]
-                uses[node] = signal
+            if (part_of[of], form[node]) in known:
+                part_of[node] = part_of[of]
+                uses[node] = of
 
 
 def _constants(graph: list[Value], part_of: dict[Value, Part]) -> None:

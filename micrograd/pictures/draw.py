@@ -21,9 +21,9 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.graph import nodes
 from micrograd.pictures.collapse import LEVELS, Part, find_parts
-from micrograd.pictures.formula import part_name, symbols
+from micrograd.pictures.formula import input_names, part_name, symbols
 from micrograd.pictures.palette import DATA, GRADIENT
-from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, picture_of
+from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, picture_of, shape_of
 
 if TYPE_CHECKING:
     from micrograd.nn import Module
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 def draw(
     root: Value,
     expand: bool = False,
-    rankdir: str = "LR",
+    rankdir: str | None = None,
     derivatives: bool = False,
     max_nodes: int = 500,
-    stacked: bool = False,
+    stacked: bool | None = None,
     model: Module | None = None,
     collapse: str | None = None,
 ) -> Picture:
@@ -48,12 +48,14 @@ def draw(
     Args:
         root: usually a loss; a call of ``root.backward()`` beforehand fills in the gradients.
         expand: draw each ``dot`` as products and sums; the gradient of each of these is that of the ``dot``.
-        rankdir: where the edges lead: "LR" is left to right, "TB" top to bottom; also "RL" and "BT".
+        rankdir: where the edges lead: "LR" is left to right, "TB" top to bottom; also "RL" and "BT". If not given,
+            it is "LR", or "TB" where that is less wide and "LR" is too wide for a page.
         derivatives: write on each edge from an operand the local derivative, as it was when the graph was recorded.
         max_nodes: the most boxes to draw; ValueError if there are more.
-        stacked: put a box's texts below each other instead of side by side, for a picture less wide.
+        stacked: put a box's texts below each other, for a picture less wide, or side by side. If not given, they stand
+            side by side where a page has room for it.
         model: the network in the graph. Its layers are framed; each neuron is one box, with its input signal s,
-            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 16 neurons is one box.
+            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 8 neurons is one box.
         collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
             graph with frames around the layers.
 
@@ -62,7 +64,7 @@ def draw(
     """
     if not isinstance(root, Value):
         raise TypeError(f"draw wants a Value, the root of a graph; got {brief(root)} of type {type(root).__name__}")
-    if rankdir not in RANKDIRS:
+    if rankdir is not None and rankdir not in RANKDIRS:
         raise ValueError(f"rankdir is one of {', '.join(RANKDIRS)}; got {rankdir!r}")
     if collapse is not None and (model is None or collapse not in LEVELS):
         raise ValueError(f"collapse is one of {', '.join(LEVELS)}, and goes with model=; got {collapse!r}")
@@ -82,10 +84,10 @@ def draw(
         )
     paths = {} if model is None else {parameter: path for path, parameter in model.named_parameters()}
     names = symbols(graph, paths)
+    if model is not None:
+        names |= input_names(graph, names)
     boxes = _whole(graph, parts, names) if whole else _boxes(graph, expand, parts, names)
-    if stacked:
-        boxes = [box._replace(stacked=True) for box in boxes]
-    return picture_of(boxes, _frames(parts), rankdir, derivatives)
+    return picture_of(boxes, _frames(parts), derivatives, *shape_of(boxes, rankdir, stacked))
 
 
 def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Value, str]) -> list[Box]:
@@ -107,19 +109,24 @@ def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Valu
 
 def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> list[Box]:
     """A box for each part, in the order of the model, then one for each Value that is in none."""
-    boxes = [
-        Box(_summary(part), "hidden" if part.parameters else "input", None, [], part.layer, stacked=not part.layer)
-        for part in parts
-    ]
+    boxes = [Box(_summary(part), "hidden" if part.parameters else "input", None, [], part.layer) for part in parts]
     place: dict[Value, int] = {node: i for i, part in enumerate(parts) for node in part.nodes}
     for node in graph:
         if node not in place:
             place[node] = len(boxes)
-            operands = zip_longest([place[parent] for parent in node.parents], node.partials)
+            operands: Operands = list(zip_longest([place[parent] for parent in node.parents], node.partials))
             cells = _cells(names.get(node, ""), node.data, node.grad)
-            boxes.append(Box(cells, role_in(node, graph), node.op.symbol, list(operands)))
-    for part, box in zip(parts, boxes):
-        box.operands.extend([(operand, None) for operand in dict.fromkeys([place[node] for node in part.inputs])])
+            boxes.append(Box(cells, role_in(node, graph), node.op.symbol, operands))
+    first = {node: i for i, node in enumerate(graph)}
+    begins: dict[str | int, int] = {}  # where in the graph a layer, or what stands alone, is at work first
+    for i, part in enumerate(parts):
+        here = min([first[node] for node in part.operations], default=0)
+        begins[part.layer or i] = min(begins.get(part.layer or i, here), here)
+    for i, part in enumerate(parts):
+        takes = list(dict.fromkeys([place[node] for node in part.inputs]))
+        recurrent = [j for j in takes if j < len(parts) and begins[parts[j].layer or j] >= begins[part.layer or i]]
+        operands = [(j, None) for j in takes if j not in recurrent]
+        boxes[i] = boxes[i]._replace(operands=operands, recurrent=tuple(recurrent))
     return boxes
 
 
@@ -129,7 +136,7 @@ def _frames(parts: list[Part]) -> dict[str, str]:
     for part in parts:
         if part.layer is not None:
             layers.setdefault(part.layer, []).append(part)
-    return {name: f"{part_name(name)}: {_size(units)}" for name, units in layers.items()}
+    return {name: f"{part_name(name)}\n{_size(units)}" for name, units in layers.items()}
 
 
 def _size(units: list[Part]) -> str:

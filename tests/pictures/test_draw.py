@@ -231,6 +231,7 @@ def test_a_neuron_is_one_box_with_its_signal_delta_and_output(activation):
     [out] = {node for node in nodes(loss) if model.layers[1].neurons[0].bias in node.parents}
     hidden = out.parents[3:6]
     signals = [next(n for n in nodes(loss) if neuron.bias in n.parents) for neuron in model.layers[0].neurons]
+    inputs = signals[0].parents[2:4]
     source = draw(loss, model=model).source
     boxes = list(cells(source).values())
     assert boxes[:4] == [
@@ -238,12 +239,12 @@ def test_a_neuron_is_one_box_with_its_signal_delta_and_output(activation):
         shown("unit 1", out, out),
     ]
     assert boxes[4:6] == [
-        [f"data {digits(x.data)}", f"grad {digits(x.grad)}"] for x in signals[0].parents[2:4]
-    ]  # the inputs
+        [name, f"data {digits(x.data)}", f"grad {digits(x.grad)}"] for name, x in zip(["x₁", "x₂"], inputs)
+    ]
     assert len(boxes) == 6 + 3  # the target, the difference, its square
-    assert [title.strip() for title in re.findall(r'label="( layer .*)" style', source)] == [
-        "layer 1: 3 units, 9 parameters",
-        "layer 2: 1 unit, 4 parameters",
+    assert re.findall(r'label="(layer .*)" style', source) == [
+        r"layer 1\n3 units, 9 parameters",
+        r"layer 2\n1 unit, 4 parameters",
     ]
     joined = re.findall(r"(v\d):e -> (v\d):w", source)
     assert sorted(joined) == sorted(
@@ -270,14 +271,17 @@ def test_a_module_of_ones_own_is_drawn_by_the_place_where_its_parameters_meet():
             return self.parts["second"]([first, first])
 
     net = Net()
-    out = net([Value(1.0, role="input"), Value(2.0, role="input")])
+    inputs = [Value(1.0, role="input"), Value(2.0, role="input")]
+    out = net(inputs)
     loss = out**2 + 0.5 * losses.l2(net.parameters()) + net.parts["first"].w[0] ** 4  # penalties are no part of a unit
     loss.backward()
     first, second = (net.parts[name] for name in ("first", "second"))
     boxes = cells(draw(loss, model=net).source)
     assert boxes["v0"] == shown("parts.first", first.s, 2 * first.s.sin() + 1)
     assert boxes["v1"] == shown("parts.second", second.s, second.s)
-    assert [boxes[name][0] for name in ("v2", "v3")] == ["data 1", "data 2"]
+    assert [boxes[name] for name in ("v2", "v3")] == [
+        [name, f"data {k}", f"grad {digits(x.grad)}"] for k, (name, x) in enumerate(zip(["x₁", "x₂"], inputs), start=1)
+    ]
     assert ["data 0.0625", "grad 1"] in boxes.values()
     assert [
         f"data {digits(out.data)}",
@@ -398,10 +402,8 @@ def test_a_layer_used_several_times_shows_the_range_of_its_own_numbers(activatio
         s, x = ([numbers[j] for numbers in steps] for steps in (signals, outputs))
         assert boxes[f"v{j}"][1] == f"s {digits(min(s))} … {digits(max(s))}"
         assert boxes[f"v{j}"][3:] == [f"x {digits(min(x))} … {digits(max(x))}"] * (activation != "linear")
-    assert (
-        f"cell: {size} unit{'s' * (size > 1)}, {size * (size + 2)} parameters, used 4 times"
-        in draw(loss, model=model).source
-    )
+    title = rf"cell\n{size} unit{'s' * (size > 1)}, {size * (size + 2)} parameters, used 4 times"
+    assert title in draw(loss, model=model).source
 
 
 def test_delta_of_a_recurrent_unit_is_the_change_of_the_loss_by_its_signal_at_each_step():
@@ -484,17 +486,16 @@ def test_a_unit_on_an_embedding_shows_its_signal():
 
 
 def test_wide_layers_and_many_inputs_are_one_box_each():
-    model, loss = network(20, 17, 3)
+    model, loss = network(20, 9, 3)
     boxes = cells(draw(loss, model=model).source)
-    signals = [n for n in nodes(loss) if n.op.name == "dot"][:17]
+    signals = [n for n in nodes(loss) if n.op.name == "dot"][:9]
     low, high = min(s.data for s in signals), max(s.data for s in signals)
     assert boxes["v0"][:1] == ["20 inputs"]
-    assert boxes["v4"][:3] == ["layer 1", "17 units, 357 parameters", f"s {digits(low)} … {digits(high)}"]
+    assert boxes["v4"][:3] == ["layer 1", "9 units, 189 parameters", f"s {digits(low)} … {digits(high)}"]
     assert [boxes[f"v{i}"][0] for i in (1, 2, 3)] == ["unit 1", "unit 2", "unit 3"]
     assert len(boxes) == 7
-    assert draw(loss, model=model).source.count("<HR/>") == 1 + 4  # of inputs and layer, which have a line each number
     assert len(cells(draw(loss, model=model, collapse="layers").source)) == 5
-    assert len(cells(draw(loss, model=model, collapse="neurons").source)) == 20 + 17 + 3 + 2
+    assert len(cells(draw(loss, model=model, collapse="neurons").source)) == 20 + 9 + 3 + 2
 
 
 def test_nothing_collapsed_is_the_whole_graph_with_framed_layers_and_named_parameters():
@@ -510,18 +511,110 @@ def test_nothing_collapsed_is_the_whole_graph_with_framed_layers_and_named_param
 
 
 @pytest.mark.usefixtures("renderer")
-@pytest.mark.parametrize(("rankdir", "axis", "step"), [("LR", "y", 1), ("RL", "y", 1), ("TB", "x", 1), ("BT", "x", 1)])
-def test_neurons_stand_in_the_order_of_the_model(rankdir, axis, step):
-    model, loss = network(2, 16, 16, 1)
-    svg = ElementTree.fromstring(draw(loss, model=model, rankdir=rankdir).pipe("svg"))
-    at = {}
+@pytest.mark.parametrize(("rankdir", "axis"), [("LR", "y"), ("RL", "y"), ("TB", "x"), ("BT", "x")])
+def test_neurons_and_inputs_stand_in_the_order_of_the_model(rankdir, axis):
+    model, loss = network(4, 16, 16, 1)
+    svg = ElementTree.fromstring(draw(loss, model=model, rankdir=rankdir, collapse="neurons").pipe("svg"))
+    at, inputs = {}, []
     for element in svg.iter(f"{SVG}g"):
         text = element.find(f".//{SVG}text")
         if element.get("class") == "node" and text.text.startswith("unit "):
-            at[int(element.findtext(f"{SVG}title")[1:])] = step * float(text.get(axis))
+            at[int(element.findtext(f"{SVG}title")[1:])] = float(text.get(axis))
+        elif element.get("class") == "node" and text.text.startswith("x"):
+            inputs.append((text.text, float(text.get(axis))))
     for layer in (range(16), range(16, 32)):
         places = [at[i] for i in layer]
         assert places == sorted(places)
+    assert [name for name, _ in sorted(inputs, key=lambda pair: pair[1])] == ["x₁", "x₂", "x₃", "x₄"]
+
+
+class Echo(nn.Module):
+    """Two layers, the second of which is fed back to the first."""
+
+    def __init__(self):
+        self.first, self.second = nn.Layer(3, 2, activation="tanh"), nn.Layer(2, 2, activation="tanh")
+        self.head = nn.Layer(2, 1, nonlin=False)
+
+    def __call__(self, xs):
+        h = [0.0, 0.0]
+        for x in xs:
+            h = self.second(self.first([x, *h]))
+        return self.head(h)
+
+
+def crossings(picture):
+    """The boxes and frame titles that a line between parts passes through, as pairs of names."""
+    svg = ElementTree.fromstring(picture.pipe("svg"))
+    lines, areas = {}, {}
+    for element in svg.iter(f"{SVG}g"):
+        title = (element.findtext(f"{SVG}title") or "").replace(":e", "").replace(":w", "")
+        if element.get("class") == "edge":
+            path = element.find(f"{SVG}path").get("d")
+            points = [tuple(map(float, pair.split(","))) for pair in re.findall(r"-?[\d.]+,-?[\d.]+", path)]
+            lines.setdefault(title, []).append((points[0], points[-1]))
+        elif element.get("class") == "node" and element.find(f"{SVG}polygon") is not None:
+            corners = [p.get("points").split() for p in element.iter(f"{SVG}polygon")]
+            areas[title] = [tuple(map(float, pair.split(","))) for polygon in corners for pair in polygon]
+        elif element.get("class") == "cluster":
+            for text in element.iter(f"{SVG}text"):
+                x, y, half = float(text.get("x")), float(text.get("y")), 3.6 * len(text.text)
+                areas[text.text] = [(x - half, y - 8), (x + half, y + 2)]
+    assert lines
+    assert areas
+    found = set()
+    for edge, several in lines.items():
+        for (x, y), (u, v) in several:
+            for area, corners in areas.items():
+                for k in range(1, 400):  # points of the line; its ends touch their boxes
+                    px, py = x + (u - x) * k / 400, y + (v - y) * k / 400
+                    if (
+                        min(c[0] for c in corners) + 1.5 < px < max(c[0] for c in corners) - 1.5
+                        and min(c[1] for c in corners) + 1.5 < py < max(c[1] for c in corners) - 1.5
+                    ):
+                        found.add((edge, area))
+    return found
+
+
+@pytest.mark.usefixtures("renderer")
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+@pytest.mark.parametrize("make", ["2-3-1", "2-8-8-1", "recurrent", "recurrent unit", "echo", "layers"])
+def test_edges_go_around_boxes_and_titles(make, rankdir):
+    random.seed(0)
+    if make[0].isdigit():
+        model, loss = network(*map(int, make.split("-")))
+    else:
+        head = nn.Layer(3, 1, nonlin=False)
+        model = (
+            Echo()
+            if make == "echo"
+            else Recurrent(3, "tanh", head)
+            if make != "recurrent unit"
+            else Recurrent(1, "relu")
+        )
+        out = model(STEPS[:2])
+        loss = losses.squared_error(out[0] if isinstance(out, list) else out, 1)
+    picture = draw(loss, model=model, rankdir=rankdir, collapse="layers" if make == "layers" else None)
+    assert crossings(picture) == set()
+    assert ("x fed back" in picture.source) == (not make[0].isdigit())
+
+
+def test_a_picture_turns_where_it_is_too_wide_for_a_page():
+    a = Value(1.0, label="a")
+    short, long = a * a + a, chain(30)
+    assert ("rankdir=LR" in draw(short).source, "<HR/>" in draw(short).source) == (True, False)
+    assert "rankdir=TB" in draw(long).source
+    assert "rankdir=LR" in draw(long, rankdir="LR").source
+    assert "<HR/>" not in draw(long, stacked=False).source
+    model, loss = network(2, 3, 1)
+    assert ("rankdir=LR" in draw(loss, model=model).source, "<HR/>" in draw(loss, model=model).source) == (True, True)
+
+
+@pytest.mark.usefixtures("renderer")
+@pytest.mark.parametrize("sizes", [(2, 3, 1), (2, 16, 16, 1), (64, 64, 32, 10), (3, 8, 8, 2)])
+def test_a_network_fits_a_page(sizes):
+    model, loss = network(*sizes)
+    width = ElementTree.fromstring(draw(loss, model=model).pipe("svg")).get("width")
+    assert float(width.removesuffix("pt")) <= 1300  # with letters of 12 points, which are 10 pixels on a page of 1,080
 
 
 def test_what_cannot_be_collapsed_is_told():
