@@ -72,11 +72,14 @@ def find_parts(graph: list[Value], model: Module, level: str | None = None) -> l
     """
     parts = units(graph, model)
     if not parts:
-        raise ValueError("none of the model's parameters is in this graph")
+        raise ValueError(
+            "draw: expected a graph that the model was used in, got one with none of its parameters; "
+            "pass the loss that was computed with this model"
+        )
     if not any(part.outputs for part in parts):
         raise ValueError(
-            "no unit of the model is at work in this graph: it is a penalty on weights or a tape; "
-            "draw it without model=, or call loss.function"
+            "draw: no unit of the model is at work in this graph, which is a penalty on weights or a tape; "
+            "draw it without model=, or draw the graph that loss.function returns"
         )
     widest = LEVELS[level] if level else DEFAULT
     inputs = [node for node in graph if node.role == "input"]

@@ -7,26 +7,25 @@
 2
 
 ``draw(loss, model=model)`` shows a network: a box for each neuron, or for a whole layer if it is wide.
-``picture.render("graph", format="png")`` writes a file; ``picture.source`` is the text for Graphviz, with the same
-bytes whenever the same graph is drawn.
+``picture.save("graph.svg")`` or ``picture.save("graph.png")`` writes a file; ``picture.source`` is the text for
+Graphviz, with the same bytes whenever the same graph is drawn.
 """
 
 from __future__ import annotations
 
 from itertools import zip_longest
-from reprlib import repr as brief
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.graph import nodes
+from micrograd.nn import Module
 from micrograd.pictures.collapse import LEVELS, Part, find_parts
-from micrograd.pictures.formula import input_names, part_name, symbols
+from micrograd.pictures.formula import described, input_names, part_name, require_count, symbols
 from micrograd.pictures.palette import DATA, GRADIENT
 from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, picture_of, shape_of
 
 if TYPE_CHECKING:
-    from micrograd.nn import Module
     from micrograd.pictures.render import Picture
 
 
@@ -59,35 +58,59 @@ def draw(
         collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
             graph with frames around the layers.
 
-    The picture's methods ``pipe``, ``render`` and ``view`` raise ``micrograd.pictures.render.RenderError`` where there
-    is no Graphviz, with the command that installs one.
+    Raises TypeError or ValueError for arguments that do not fit, one line that says what to write. ``save``, ``pipe``,
+    ``render`` and ``view`` of the picture raise ``micrograd.pictures.render.RenderError`` where there is no Graphviz,
+    with the command that installs one.
     """
-    if not isinstance(root, Value):
-        raise TypeError(f"draw wants a Value, the root of a graph; got {brief(root)} of type {type(root).__name__}")
-    if rankdir is not None and rankdir not in RANKDIRS:
-        raise ValueError(f"rankdir is one of {', '.join(RANKDIRS)}; got {rankdir!r}")
-    if collapse is not None and (model is None or collapse not in LEVELS):
-        raise ValueError(f"collapse is one of {', '.join(LEVELS)}, and goes with model=; got {collapse!r}")
+    _check_arguments(root, expand, rankdir, derivatives, max_nodes, stacked, model, collapse)
     graph = nodes(root)
     parts = [] if model is None else find_parts(graph, model, collapse)
     whole = model is not None and collapse != "nothing"
     if whole and expand:
-        raise ValueError('a neuron drawn as one box shows no dot to expand; add collapse="nothing"')
+        raise ValueError('a neuron that is drawn as one box shows no dot to expand; add collapse="nothing"')
     count = len(graph) - whole * sum([len(part.nodes) - 1 for part in parts])
     if expand:  # n products and as many sums, or one less without a bias, in place of one node
         count += sum([len(node.parents) - 2 for node in graph if node.op is ops.dot and node.parents])
     if count > max_nodes:
         advice = "draw one neuron, a smaller net or one sample" + ", or leave out expand" * expand
         advice += ", or show each neuron or layer as one box with model=" * (not whole)
-        raise ValueError(
-            f"{count} Values are too many for a picture of at most {max_nodes}; {advice}, or raise max_nodes"
-        )
+        raise ValueError(f"a picture shows at most {max_nodes} Values, got {count}; {advice}, or raise max_nodes")
     paths = {} if model is None else {parameter: path for path, parameter in model.named_parameters()}
     names = symbols(graph, paths)
     if model is not None:
         names |= input_names(graph, names)
     boxes = _whole(graph, parts, names) if whole else _boxes(graph, expand, parts, names)
     return picture_of(boxes, _frames(parts), derivatives, *shape_of(boxes, rankdir, stacked))
+
+
+def _check_arguments(
+    root: Any,
+    expand: Any,
+    rankdir: Any,
+    derivatives: Any,
+    max_nodes: Any,
+    stacked: Any,
+    model: Any,
+    collapse: Any,
+) -> None:
+    """Raise for what is no argument of ``draw``, and say what to write."""
+    if not isinstance(root, Value):
+        write = "; write draw(loss, model=model)" * isinstance(root, Module)
+        write += "; draw one of its Values" * isinstance(root, (list, tuple))
+        raise TypeError(f"draw: expected a Value, the root of a graph, got {described(root)}{write}")
+    for name, flag in (("expand", expand), ("derivatives", derivatives), ("stacked", stacked)):
+        if not isinstance(flag, bool) and not (name == "stacked" and flag is None):
+            write = "; write draw(loss, model=model)" * isinstance(flag, Module)
+            raise TypeError(f"draw: {name} must be True or False, got {described(flag)}{write}")
+    if rankdir is not None and rankdir not in RANKDIRS:
+        raise ValueError(f"draw: rankdir must be one of {', '.join(RANKDIRS)}, got {rankdir!r}")
+    require_count("draw", "max_nodes", max_nodes)
+    if model is not None and not isinstance(model, Module):
+        raise TypeError(f"draw: model must be an nn.Module, got {described(model)}")
+    if collapse is not None and collapse not in LEVELS:
+        raise ValueError(f"draw: collapse must be one of {', '.join(LEVELS)}, got {collapse!r}")
+    if collapse is not None and model is None:
+        raise ValueError(f"draw: collapse needs the network too; write draw(loss, model=model, collapse={collapse!r})")
 
 
 def _boxes(graph: list[Value], expand: bool, parts: list[Part], names: dict[Value, str]) -> list[Box]:

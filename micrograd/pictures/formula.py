@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import count
+from reprlib import repr as brief
 
 from micrograd import ops
 from micrograd.engine import Value
@@ -34,6 +35,19 @@ VISIBLE = {
 _THETA = {ops.relu, ops.tanh, ops.sigmoid, ops.softplus}
 _UNIT = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:weights\.(\d+)|bias)")  # a parameter of an nn.MLP
 _GREEK = {"α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "σ": "sigma"}
+
+
+def described(thing: object) -> str:
+    """What was got, for an error of one line: 3.5 (float)."""
+    return f"{brief(thing)} ({type(thing).__name__})"
+
+
+def require_count(who: str, name: str, count: object) -> None:
+    """Raise TypeError or ValueError if an argument is not a whole number from 1."""
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"{who}: {name} must be a whole number, got {described(count)}")
+    if count < 1:
+        raise ValueError(f"{who}: {name} must be at least 1, got {count}")
 
 
 def digits(x: float) -> str:

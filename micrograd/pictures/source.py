@@ -161,10 +161,10 @@ def _layer(
 def _way_back(
     picture: Picture, frame: Picture, units: list[int], boxes: list[Box], clusters: dict[str, str], rankdir: str
 ) -> list[str]:
-    """The box through which goes back what units take of their own earlier outputs, or of later units', if they do.
+    """Draw what units take of their earlier outputs, or of later units; return the box that it goes through, if any.
 
-    It stands at the head of the column, between a point in a column before and one in a column after: so its lines go
-    around the units.
+    The box stands at the head of the column, between a point in a column before and a point in a column after. So its
+    lines go around the units.
     """
     sources = dict.fromkeys([source for i in units for source in boxes[i].recurrent])
     if not sources:

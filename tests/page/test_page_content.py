@@ -8,7 +8,7 @@ import sys
 import pytest
 from selenium.webdriver.common.by import By
 
-from micrograd import Value, losses, nn, no_grad, optim, step_through
+from micrograd import Value, data, losses, nn, no_grad, optim, step_through
 from micrograd.page import page
 from micrograd.pictures import render
 from micrograd.pictures.render import RenderError
@@ -244,7 +244,7 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
 
 def test_a_batch_too_large_says_so_and_offers_a_smaller_one():
     with pytest.raises(
-        ValueError, match=r"13 samples are too many .* at most 12; .* batch\[:4\]; or raise max_samples"
+        ValueError, match=r"at most 12 samples, got 13; take fewer, such as batch\[:4\], or raise max_samples"
     ):
         batch_page(13)
     assert "13 samples" in batch_page(13, max_samples=13).html
@@ -253,28 +253,50 @@ def test_a_batch_too_large_says_so_and_offers_a_smaller_one():
 def test_a_net_too_large_says_so():
     x = Value(1.0)
     with pytest.raises(
-        ValueError, match=r"121 Values in one graph .* at most 120; take a smaller net, or raise max_nod"
+        ValueError, match=r"at most 120 Values in one graph, got 121; take a smaller .* raise max_nodes"
     ):
         step_through(functools.reduce(Value.__add__, [x] * 121))
     many = optim.SGD([Value(1.0) for _ in range(121)])
-    with pytest.raises(ValueError, match="121 parameters are too many for a table of at most 120"):
+    with pytest.raises(ValueError, match="at most 120 parameters, got 121"):
         step_through(lambda x: x * many.parameters[0], [1.0], many)
 
 
-def test_what_is_no_batch_or_loss_is_refused():
-    w = Value(1.0)
-    with pytest.raises(TypeError, match="wants a batch"):
-        step_through(lambda x: w * x)
-    with pytest.raises(ValueError, match="got none"):
-        step_through(lambda x: w * x, [])
-    with pytest.raises(TypeError, match="one graph"):
-        step_through(w * 2, [1.0])
-    with pytest.raises(TypeError, match=r"for sample 1 of the batch, got 2\.0"):
-        step_through(lambda x: x if x == 2.0 else w * x, [1.0, 2.0])
-    with pytest.raises(ValueError, match="'mean' or 'sum'; got 'max'"):
-        step_through(lambda x: w * x, [1.0], reduction="max")
+W = Value(1.0)
+
+
+def product(x):
+    return W * x
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options", "message"),
+    [
+        (TypeError, (product,), {}, "step_through: expected a batch of samples after the loss, got none"),
+        (TypeError, (product, 3), {}, "step_through: expected a batch, a list of samples, got 3 (int)"),
+        (TypeError, (product, ([1.0], 1)), {}, "got a sample"),
+        (TypeError, (product, data.DataLoader([1.0], 1)), {}, "got a DataLoader; write next(iter(loader))"),
+        (ValueError, (product, []), {}, "got none"),
+        (TypeError, (W * 2, [1.0]), {}, "expected a function that builds a sample's loss, got a Value, one graph"),
+        (TypeError, (nn.MLP(1, [1]), [1.0]), {}, "losses.squared_error(model(x), y), got"),
+        (TypeError, (0.5, [1.0]), {}, "losses.squared_error(model(x), y), got 0.5 (float)"),
+        (TypeError, (lambda x: x if x == 2.0 else W * x, [1.0, 2.0]), {}, "for sample 1 of the batch, got 2.0"),
+        (TypeError, (lambda x, y: W * x, [[1.0, 2]]), {}, "sample 0 of the batch: "),
+        (ValueError, (product, [1.0]), {"reduction": "max"}, "reduction must be 'mean' or 'sum', got 'max'"),
+        (TypeError, (product, [1.0], optim.SGD), {}, "write optim.SGD(model.parameters(), lr=0.1)"),
+        (TypeError, (product, [1.0], 0.1), {}, "step_through: optimizer must be an optimizer, got 0.1 (float)"),
+        (TypeError, (product, [1.0]), {"max_samples": None}, "max_samples must be a whole number, got None"),
+        (ValueError, (product, [1.0]), {"max_nodes": 0}, "step_through: max_nodes must be at least 1, got 0"),
+    ],
+)
+def test_wrong_arguments_get_one_line_that_says_what_to_write(kind, arguments, options, message):
+    with pytest.raises(kind, match=re.escape(message)) as error:
+        step_through(*arguments, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_there_is_no_page_under_no_grad():
     with no_grad(), pytest.raises(ValueError, match="no_grad"):
-        step_through(lambda x: w * x, [1.0])
+        step_through(product, [1.0])
 
 
 def test_what_is_not_installed_is_named(monkeypatch):

@@ -1,3 +1,4 @@
+import base64
 import math
 import os
 import random
@@ -336,7 +337,7 @@ def test_a_graph_in_which_no_unit_is_at_work_is_refused(of):
     else:
         pytest.importorskip("numba")
         graph = jit(lambda x, y: losses.hinge(model(x), y))([1.0, 2.0], 1)
-    with pytest.raises(ValueError, match=r"no unit .* is at work .* without model=, or call loss\.function"):
+    with pytest.raises(ValueError, match=r"no unit .* is at work .* without model=, .* loss\.function"):
         draw(graph, model=model)
     assert draw(graph, max_nodes=1000).source
 
@@ -619,15 +620,11 @@ def test_a_network_fits_a_page(sizes):
 
 def test_what_cannot_be_collapsed_is_told():
     model, loss = network(2, 2, 1)
-    with pytest.raises(ValueError, match=r"nothing, neurons, layers, and goes with model=; got 'neurons'"):
-        draw(loss, collapse="neurons")
-    with pytest.raises(ValueError, match="got 'all'"):
-        draw(loss, model=model, collapse="all")
-    with pytest.raises(ValueError, match="none of the model's parameters"):
+    with pytest.raises(ValueError, match="none of its parameters; pass the loss that was computed with this model"):
         draw(loss, model=nn.MLP(2, [2, 1]))
     with pytest.raises(ValueError, match=r'no dot to expand; add collapse="nothing"'):
         draw(loss, model=model, expand=True)
-    with pytest.raises(ValueError, match=r"8 Values .* at most 7; .* raise max_nodes"):
+    with pytest.raises(ValueError, match=r"at most 7 Values, got 8; .* raise max_nodes"):
         draw(loss, model=model, max_nodes=7)
     with pytest.raises(ValueError, match="as one box with model="):
         draw(loss, max_nodes=8)
@@ -697,27 +694,45 @@ def chain(length):
 
 def test_a_graph_past_the_cap_is_refused_and_never_laid_out():
     node = chain(100_000)
-    with pytest.raises(ValueError, match=r"100000 Values .* at most 500; draw one neuron.* max_nodes"):
+    with pytest.raises(ValueError, match=r"at most 500 Values, got 100000; draw one neuron.* max_nodes"):
         draw(node)
     assert draw(chain(30), max_nodes=30).source
-    with pytest.raises(ValueError, match=r"31 Values .* at most 30"):
+    with pytest.raises(ValueError, match=r"at most 30 Values, got 31"):
         draw(chain(31), max_nodes=30)
 
 
 def test_the_cap_counts_expanded_values(neuron):
     assert draw(neuron, expand=True, max_nodes=14)
-    with pytest.raises(ValueError, match=r"14 Values .* at most 13; .* leave out expand"):
+    with pytest.raises(ValueError, match=r"at most 13 Values, got 14; .* leave out expand"):
         draw(neuron, expand=True, max_nodes=13)
 
 
-def test_wrong_arguments_are_named():
-    with pytest.raises(TypeError, match=r"wants a Value.*got 3\.5 of type float"):
-        draw(3.5)
-    with pytest.raises(TypeError, match="of type list"):
-        draw([Value(1.0)] * 1000)
-    with pytest.raises(ValueError, match=r"rankdir is one of LR.*; got 'lr'"):
-        draw(Value(1.0), rankdir="lr")
-    assert "rankdir=TB" in draw(Value(1.0), rankdir="TB").source
+ONE, NET = Value(1.0), nn.MLP(2, [2, 1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options", "message"),
+    [
+        (TypeError, (3.5,), {}, "draw: expected a Value, the root of a graph, got 3.5 (float)"),
+        (TypeError, ("loss",), {}, "draw: expected a Value, the root of a graph, got 'loss' (str)"),
+        (TypeError, ([1.0] * 99,), {}, "got [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, ...] (list); draw one of its Values"),
+        (TypeError, (NET, ONE), {}, "(MLP); write draw(loss, model=model)"),
+        (TypeError, (ONE, NET), {}, "(MLP); write draw(loss, model=model)"),
+        (TypeError, (ONE,), {"expand": "yes"}, "draw: expand must be True or False, got 'yes' (str)"),
+        (TypeError, (ONE,), {"stacked": 1}, "draw: stacked must be True or False, got 1 (int)"),
+        (TypeError, (ONE,), {"derivatives": None}, "draw: derivatives must be True or False, got None (NoneType)"),
+        (ValueError, (ONE,), {"rankdir": "lr"}, "draw: rankdir must be one of LR, RL, TB, BT, got 'lr'"),
+        (TypeError, (ONE,), {"max_nodes": "9"}, "draw: max_nodes must be a whole number, got '9' (str)"),
+        (ValueError, (ONE,), {"max_nodes": 0}, "draw: max_nodes must be at least 1, got 0"),
+        (TypeError, (ONE,), {"model": [ONE]}, "draw: model must be an nn.Module, got [Value(data=1.0, grad=0)] (list)"),
+        (ValueError, (ONE,), {"collapse": "layers"}, "write draw(loss, model=model, collapse='layers')"),
+        (ValueError, (ONE,), {"model": NET, "collapse": "all"}, "one of nothing, neurons, layers, got 'all'"),
+    ],
+)
+def test_wrong_arguments_get_one_line_that_says_what_to_write(kind, arguments, options, message):
+    with pytest.raises(kind, match=re.escape(message)) as error:
+        draw(*arguments, **options)
+    assert "\n" not in str(error.value)
 
 
 # ---- rendering -------------------------------------------------------------------------------------------------------
@@ -759,17 +774,61 @@ def test_without_graphviz_the_error_says_how_to_install_and_the_source_is_there(
     assert (tmp_path / "graph").read_text(encoding="utf-8") == picture.source
 
 
-def test_a_notebook_shows_svg_or_else_the_source(monkeypatch):
+def test_a_notebook_shows_an_image_that_fits_or_else_the_source(monkeypatch):
     picture = draw(Value(2.0) * 3)
-    if RENDERERS:
-        bundle = picture._repr_mimebundle_()
-        assert list(bundle) == ["image/svg+xml"]
-        assert '<svg style="max-width:100%;height:auto" width=' in bundle["image/svg+xml"]  # no wider than the page
+    monkeypatch.setattr(render, "layout", lambda *_: b'<?xml version="1.0"?>\n<svg width="240pt" height="60pt"/>')
+    bundle = picture._repr_mimebundle_()
+    assert list(bundle) == ["text/html"]
+    [style] = re.findall(r'<img alt="[^"]+" style="([^"]+)"', bundle["text/html"])
+    assert style == "max-width:100%;min-width:200px;height:auto"  # 240 pt are 320 px, of which 62.5 %
+    [content] = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', bundle["text/html"])
+    assert base64.b64decode(content) == picture.pipe("svg")
+    assert "sideways" not in bundle["text/html"]
+    assert picture.svg() == f'<div style="overflow-x:auto"><svg style="{style}" width="240pt" height="60pt"/></div>'
+    monkeypatch.setattr(render, "layout", lambda *_: b'<svg width="900pt" height="60pt"/>')
+    assert "sideways" in picture._repr_mimebundle_(include=None, exclude=None)["text/html"]
+    monkeypatch.setattr(render, "layout", render.graphviz_program)
     monkeypatch.setattr(render, "find_dot", lambda: None)
     bundle = picture._repr_mimebundle_(include=None, exclude=None)
     assert list(bundle) == ["text/plain"]
     assert "pip install graphviz-pure" in bundle["text/plain"]
     assert picture.source in bundle["text/plain"]
+
+
+def test_an_unexpected_layout_is_told(monkeypatch):
+    monkeypatch.setattr(render, "layout", lambda *_: b"<svg>")
+    with pytest.raises(RenderError, match="no width in points"):
+        draw(Value(2.0)).pipe("svg")
+
+
+def test_a_page_can_lay_out_by_a_function_of_its_own_and_starts_no_process(monkeypatch, tmp_path):
+    asked = []
+
+    def layout(source, form):
+        asked.append((source, form))
+        return b'<svg width="90pt"/>' if form == "svg" else b"bytes"
+
+    monkeypatch.setattr(render, "layout", layout)
+    monkeypatch.setattr(render.subprocess, "run", None)
+    picture = draw(Value(2.0) * 3)
+    assert picture.pipe("png") == b"bytes"
+    assert 'width="90pt"' in picture.svg()
+    picture.save(tmp_path / "graph.jpg")
+    assert asked == [(picture.source, form) for form in ("png", "svg", "jpg")]
+
+
+@pytest.mark.usefixtures("renderer")
+def test_save_writes_the_picture_that_the_suffix_names_and_nothing_else(tmp_path):
+    picture = draw(Value(2.0) * 3)
+    assert picture.save(tmp_path / "new" / "loss.svg") == str(tmp_path / "new" / "loss.svg")
+    assert picture.save("loss.PNG", tmp_path) == str(tmp_path / "loss.PNG")
+    assert picture.save(tmp_path / "loss.gv") == str(tmp_path / "loss.gv")
+    with pytest.raises(RenderError, match="not recognized"):
+        picture.save(tmp_path / "loss.nonsense")
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["loss.PNG", "loss.gv", "loss.svg"]
+    assert (tmp_path / "new" / "loss.svg").read_bytes() == picture.pipe("svg")
+    assert (tmp_path / "loss.PNG").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "loss.gv").read_text(encoding="utf-8") == picture.source
 
 
 @pytest.mark.usefixtures("renderer")

@@ -177,7 +177,7 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (!(key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-  // A control that has a use of its own for the key keeps it.
+  // A control that uses the key itself keeps it.
   if (target.matches("select, [type=radio]") || (target.matches("button") && key === " ")) return;
   event.preventDefault();
   KEYS[key]();
