@@ -53,7 +53,7 @@ class Page:
         # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            ' width="100%" height="720" style="border: 1px solid gray"></iframe>'
+            ' width="100%" height="1040" style="border: 1px solid gray"></iframe>'
         )
 
     def __repr__(self) -> str:
@@ -161,8 +161,16 @@ def _html(run: Recorder, reduction: str) -> str:
     )
     drawn, picture_of = pictures(run)
     size = len(run.graphs)
+    # The width of the table and of its first column, in its letters.
+    first = 1 + 0.65 * max([len(run.names[p]) for p in run.parameters], default=0)
+    wide = first + 6.3 * (max(size + 2, 4) if run.samples else 1)
     style = templates.get_template("page.css").render(
-        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 5) if run.samples else 1
+        data=DATA,
+        gradient=GRADIENT,
+        roles=ROLES,
+        first=first,
+        wide=wide,
+        rows=len(run.parameters) + (3 if run.samples else 1),
     )
     script = templates.get_template("page.js").render()
     present = {role_in(node, graph) for graph in run.graphs for node in graph}

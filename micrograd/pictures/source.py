@@ -49,6 +49,7 @@ class Box(NamedTuple):
     symbol: str | None  # none for a part
     operands: Operands
     frame: str | None = None  # the layer that it stands in
+    beside: bool = False  # the first text stands beside the others
     recurrent: tuple[int, ...] = ()  # the parts whose earlier outputs it takes: itself, or those at work after it
 
     def width(self, stacked: bool) -> float:
@@ -116,9 +117,9 @@ def picture_of(boxes: list[Box], frames: dict[str, str], derivatives: bool, rank
         if box.frame not in frames:
             _add(picture, i, box, stacked)
             if box.recurrent:
-                _in_order(picture, [*_way_back(picture, picture, [i], boxes, clusters, rankdir), f"v{i}"])
+                in_order(picture, [*_way_back(picture, picture, [i], boxes, clusters, rankdir), f"v{i}"])
     if any(box.symbol is None for box in boxes):
-        _in_order(picture, [f"v{i}" for i in _inputs(boxes)])
+        in_order(picture, [f"v{i}" for i in _inputs(boxes)])
         _beside_the_operation(picture, boxes)
     _edges(picture, boxes, derivatives, rankdir)
     return picture
@@ -155,7 +156,7 @@ def _layer(
             name = f"t{units[0]}"
             frame.node(name, title, shape="plaintext")
             column.insert(0, name)
-        _in_order(frame, column if across else column[::-1])  # Graphviz turns the columns of frames
+        in_order(frame, column if across else column[::-1])  # Graphviz turns the columns of frames
 
 
 def _way_back(
@@ -194,7 +195,7 @@ def _gather(frame: Picture, sources: Iterable[int], point: str, leave: str) -> N
         frame.edge(f"v{source}:{leave}", point, **LINE)
 
 
-def _in_order(picture: Picture, names: list[str]) -> None:
+def in_order(picture: Picture, names: list[str]) -> None:
     """Keep boxes in that order, from left to right or from above, where the layout is free to take any."""
     with picture.subgraph() as column:
         column.attr(rank="same")
@@ -262,10 +263,13 @@ def _table(box: Box, stacked: bool, width: float) -> str:
     wide = max(96, width if stacked else width / len(texts))
     start = f'<TD WIDTH="{wide:.0f}" ALIGN="LEFT">' if box.frame and box.symbol is None else "<TD>"
     cells = [f'{start}<FONT COLOR="{c}">{t}</FONT></TD>' if c else f"{start}{t}</TD>" for t, c in zip(texts, colours)]
-    rows = "</TR><HR/><TR>".join(cells) if stacked else "<VR/>".join(cells)
+    if box.beside:
+        first, *cells = cells
+        cells[0] = first.replace("<TD", f'<TD ROWSPAN="{len(cells)}"', 1) + cells[0]
+    between = "</TR><TR>" if box.beside else "</TR><HR/><TR>" if stacked else "<VR/>"
     return (
         f'<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{2 if stacked else 4}"'
-        f' BGCOLOR="{ROLES[box.role]}"><TR>{rows}</TR></TABLE>>'
+        f' BGCOLOR="{ROLES[box.role]}"><TR>{between.join(cells)}</TR></TABLE>>'
     )
 
 

@@ -81,7 +81,7 @@ def test_an_expression_has_no_batch_on_its_page(browser, tmp_path):
     a.grad = 7.0
     show(browser, step_through(e), tmp_path)
     assert texts(browser, "h1") == ["An expression"]
-    assert not browser.find_elements(By.CSS_SELECTOR, "nav, fieldset, .sum, .change")
+    assert not browser.find_elements(By.CSS_SELECTOR, "[data-jump], [data-part=sum], fieldset, .sum, .change")
     slide(browser, 999)
     assert texts(browser, "td") == ["4", "1"]
     assert (a.grad, b.grad) == (7.0, 0.0)
@@ -128,7 +128,7 @@ def test_every_text_fits_its_box_in_every_step(browser, tmp_path):
             const box = node.querySelector("ellipse") ?? [...node.querySelectorAll("polygon")].pop();
             return [...node.querySelectorAll("text")].filter((text) =>
                 !inside(text.getBoundingClientRect(), box.getBoundingClientRect())).map((text) => text.textContent)})"""
-    for step in range(119):
+    for step in range(123):
         slide(browser, step)
         assert browser.execute_script(outside) == [], step
 
@@ -140,7 +140,7 @@ def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size, samples):
     hidden = """return ["body", "#say", "#table"].filter((name) => {
         const e = document.querySelector(name);
         return e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight})"""
-    for step in range(29 * samples + 3):
+    for step in range(30 * samples + 3):
         slide(browser, step)
         assert browser.execute_script(hidden) == [], step
     assert browser.execute_script("return document.documentElement.scrollHeight <= innerHeight")
@@ -167,7 +167,7 @@ return [...document.querySelectorAll(kinds)]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it(browser, tmp_path, scheme):
     show(browser, batch_page(), tmp_path, color_scheme=scheme, reduced_motion="reduce")
-    for step in (0, 3, 20, 23, 117, 118):
+    for step in (0, 3, 20, 23, 30, 121, 122):
         slide(browser, step)
         contrasts = browser.execute_script(LUMINANCE)
         assert len(contrasts) > 30
@@ -187,7 +187,7 @@ def test_motion_is_reduced_where_that_is_preferred(browser, tmp_path):
 def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_path):
     show(browser, batch_page(), tmp_path)
     controls = browser.find_elements(By.CSS_SELECTOR, "button, input, select, [tabindex]")
-    assert len(controls) == 6 + 2 + 6 + 1 + 1 + 1
+    assert len(controls) == 6 + 3 + 2 + 6 + 1 + 1 + 1
     names = [control.accessible_name for control in controls]
     assert all(names)
     assert {"First step", "Back", "Next", "Last step", "Play", "Step", "sample 1", "sum", "mean"} <= set(names)
@@ -195,7 +195,7 @@ def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_pat
     assert (say.get_attribute("aria-live"), say.get_attribute("aria-atomic")) == ("polite", "true")
     assert browser.find_element(By.CSS_SELECTOR, "svg").accessible_name.startswith("The graph")
     slide(browser, 22)
-    assert browser.find_element(By.ID, "slider").get_attribute("aria-valuetext") == "step 23 of 119, backward"
+    assert browser.find_element(By.ID, "slider").get_attribute("aria-valuetext") == "step 23 of 123, backward"
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
     browser.get((tmp_path / "notebook.html").as_uri())
     browser.switch_to.frame(0)
     browser.find_element(By.ID, "next").click()
-    assert texts(browser, "#position") == ["step 2 of 119"]
+    assert texts(browser, "#position") == ["step 2 of 123"]
     browser.switch_to.default_content()
 
 
