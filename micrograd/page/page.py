@@ -16,6 +16,7 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from reprlib import Repr
@@ -161,9 +162,14 @@ def _html(run: Recorder, reduction: str) -> str:
     )
     drawn, picture_of = pictures(run)
     size = len(run.graphs)
-    # The width of the table and of its first column, in its letters.
-    first = 1 + 0.65 * max([len(run.names[p]) for p in run.parameters], default=0)
-    wide = first + 6.3 * (max(size + 2, 4) if run.samples else 1)
+    # Widths of the table's first column, of the others and of all, in its letters. A digit is 0.64 letters wide.
+    first = 1 + 0.64 * max([len(run.names[p]) for p in run.parameters], default=0)
+    variants = [variant for step in run.steps for variant in (step, step.mean or step)]
+    shares = [
+        text for step in variants for place, text in step.writes.items() if re.match(r"t\w+\.(\d|sum|mean)", place)
+    ]
+    each = 1.3 + 0.64 * max(map(len, shares), default=1)
+    wide = first + each * (max(size + 2, 4) if run.samples else 1)
     style = templates.get_template("page.css").render(
         data=DATA,
         gradient=GRADIENT,

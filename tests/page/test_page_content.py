@@ -146,6 +146,63 @@ def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size, samples):
     assert browser.execute_script("return document.documentElement.scrollHeight <= innerHeight")
 
 
+@pytest.mark.parametrize(("size", "letters"), [((1920, 1080), 16), ((1280, 720), 9), ((1100, 1040), 9)])
+def test_the_whole_graph_is_shown_with_letters_as_large_as_that(browser, tmp_path, size, letters):
+    show(browser, batch_page(), tmp_path, *size)
+    assert browser.find_element(By.ID, "zoom").get_attribute("aria-pressed") == "false"
+    height = browser.execute_script("return 12 * document.querySelector('#graph svg:not([hidden])').getScreenCTM().a")
+    assert height >= letters
+
+
+def test_a_small_graph_fills_its_place(browser, tmp_path):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    show(browser, step_through(a * b + a), tmp_path, 1920, 1080)
+    room = browser.execute_script(
+        """const graph = document.querySelector("#graph svg g").getBoundingClientRect();
+        const place = document.getElementById("graph").getBoundingClientRect();
+        return Math.max(graph.width / place.width, graph.height / place.height)"""
+    )
+    assert room > 0.9
+
+
+def test_the_table_fills_its_place_and_hides_no_cell_under_its_header(browser, tmp_path):
+    show(browser, batch_page(), tmp_path, 1920, 1080)
+    share = "return document.querySelector('table').offsetHeight / document.getElementById('table').clientHeight"
+    assert browser.execute_script(share) > 0.8
+    random.seed(1)
+    model = nn.MLP(2, [9, 1])  # 37 rows: more than there is room for
+    shown = step_through(lambda x, y: losses.squared_error(model(x), y), [([0.5, -1.0], 1), ([1.5, 0.3], -1)])
+    show(browser, shown, tmp_path, 1280, 720)
+    hidden = """const [pane, head] = [document.getElementById("table"), document.querySelector("thead")];
+        const [outer, top] = [pane.getBoundingClientRect(), head.getBoundingClientRect().bottom];
+        const lit = [...document.querySelectorAll("td.lit")].map((td) => td.getBoundingClientRect());
+        return lit.length && !(lit[0].top > top - 1 && lit[0].bottom < outer.bottom + 1)"""
+    assert browser.execute_script("return document.querySelector('table').offsetHeight > innerHeight / 2")
+    count = browser.execute_script(f"return Number({SHORTER}.max)")
+    for step in [*range(count // 3, count), *range(count, 0, -7)]:  # both ways
+        slide(browser, step)
+        assert not browser.execute_script(hidden), step
+
+
+def test_marks_stay_clear_of_the_digits(browser, tmp_path):
+    show(browser, batch_page(), tmp_path, 1920, 1080, reduced_motion="reduce")
+    near = """const gap = (outer, inner) => Math.min(inner.left - outer.left, outer.right - inner.right);
+        const written = document.createRange();
+        const cells = [...document.querySelectorAll("td.lit")].map((td) => {
+            written.selectNodeContents(td);
+            return gap(td.getBoundingClientRect(), written.getBoundingClientRect());
+        });
+        const places = [...document.querySelectorAll("svg:not([hidden]) .node text.lit")];
+        const marks = places.map((e) =>
+            gap(e.previousSibling.getBoundingClientRect(), e.getBoundingClientRect()));
+        return [...cells.map((room) => room - 2), ...marks]"""
+    for step in (21, 23, 30, 53, 60, 121, 122):
+        slide(browser, step)
+        gaps = browser.execute_script(near)
+        assert gaps
+        assert min(gaps) >= 0, step
+
+
 LUMINANCE = """
 const luminance = (color) => {
     const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((c) => c / 255)
