@@ -54,7 +54,7 @@ class Page:
         # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            ' width="100%" height="1040" style="border: 1px solid gray"></iframe>'
+            ' width="100%" height="1100" style="border: 1px solid gray"></iframe>'
         )
 
     def __repr__(self) -> str:

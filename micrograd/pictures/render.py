@@ -157,10 +157,10 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
         # As an image: of a notebook that somebody else ran, JupyterLab shows no SVG.
         svg = self.pipe("svg")
         style, least = _style(svg.decode())
-        say = "<p>Where the picture is wider than the page, scroll it sideways.</p>" * (least > ROOM)
+        scrolls = "<p>Where the picture is wider than the page, scroll it sideways.</p>" * (least > ROOM)
         return (
-            f'<div style="overflow-x:auto"><img alt="A graph of Values" style="{style}"'
-            f' src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"></div>{say}'
+            f'{scrolls}<div style="overflow-x:auto"><img alt="A graph of Values" style="{style}"'
+            f' src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"></div>'
         )
 
 
