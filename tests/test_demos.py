@@ -210,14 +210,15 @@ def test_digits_reads(tmp_path):
     assert (tmp_path / "digits.png").read_bytes().startswith(PNG)
 
 
-def test_names_learns():
-    printed = run("names.py", "--steps", "60", "--batch-size", "4").stdout
+def test_names_learns(tmp_path):
+    printed = run("names.py", "--steps", "60", "--batch-size", "4", "--out", str(tmp_path)).stdout
     assert printed.split("\n")[1] == "the first steps record tapes, one for each length of name"
     first, *_, last = (float(line.split("loss ")[1].split(":")[0]) for line in printed.split("\n") if "loss" in line)
     assert last < first - 0.5
+    assert is_whole(tmp_path / "names.png")
 
 
-def test_names_eager_and_replayed_are_the_same():
-    command = ["names.py", "--steps", "1", "--batch-size", "1"]
+def test_names_eager_and_replayed_are_the_same(tmp_path):
+    command = ["names.py", "--steps", "1", "--batch-size", "1", "--out", str(tmp_path)]
     eager, replayed = (run(*command, *extra).stdout.split("loss")[1] for extra in ([], ["--eager"]))
     assert eager == replayed
