@@ -23,7 +23,7 @@ from micrograd.nn import Module
 from micrograd.pictures.collapse import LEVELS, Part, find_parts
 from micrograd.pictures.formula import described, input_names, part_name, require_count, symbols
 from micrograd.pictures.palette import DATA, GRADIENT
-from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, picture_of, shape_of
+from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, independent, picture_of, shape_of
 
 if TYPE_CHECKING:
     from micrograd.pictures.render import Picture
@@ -80,7 +80,13 @@ def draw(
     if model is not None:
         names |= input_names(graph, names)
     boxes = _whole(graph, parts, names) if whole else _boxes(graph, expand, parts, names)
-    return picture_of(boxes, _frames(parts), derivatives, *shape_of(boxes, rankdir, stacked))
+    frames = _frames(parts)
+    for name in list(frames) if whole else []:  # units that take each other's outputs stand in no one column
+        units = [i for i, box in enumerate(boxes) if box.frame == name]
+        if not independent(units, boxes):
+            del frames[name]
+            boxes = [box._replace(frame=None) if box.frame == name else box for box in boxes]
+    return picture_of(boxes, frames, derivatives, *shape_of(boxes, rankdir, stacked))
 
 
 def _check_arguments(
@@ -140,17 +146,34 @@ def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> li
             operands: Operands = list(zip_longest([place[parent] for parent in node.parents], node.partials))
             cells = _cells(names.get(node, ""), node.data, node.grad)
             boxes.append(Box(cells, role_in(node, graph), node.op.symbol, operands))
-    first = {node: i for i, node in enumerate(graph)}
-    begins: dict[str | int, int] = {}  # where in the graph a layer, or what stands alone, is at work first
+    takes = [list(dict.fromkeys([place[node] for node in part.inputs])) for part in parts]
+    takes += [[operand for operand, _ in box.operands] for box in boxes[len(parts) :]]
+    begins: dict[int, int] = {}  # for each box, where in the graph it is at work, or taken, first
+    for i, node in enumerate(graph):
+        of = [node, *node.parents] if node.parents or place[node] >= len(parts) else []
+        for one in of:
+            begins.setdefault(place[one], i)
+    follows: dict[int, set[int]] = {}
+    for i, several in enumerate(takes):
+        for j in several:
+            follows.setdefault(j, set()).add(i)
     for i, part in enumerate(parts):
-        here = min([first[node] for node in part.operations], default=0)
-        begins[part.layer or i] = min(begins.get(part.layer or i, here), here)
-    for i, part in enumerate(parts):
-        takes = list(dict.fromkeys([place[node] for node in part.inputs]))
-        recurrent = [j for j in takes if j < len(parts) and begins[parts[j].layer or j] >= begins[part.layer or i]]
-        operands = [(j, None) for j in takes if j not in recurrent]
-        boxes[i] = boxes[i]._replace(operands=operands, recurrent=tuple(recurrent))
+        later = [
+            j for j in takes[i] if begins.get(j, 0) >= begins[i] or (j < len(parts) and parts[j].layer == part.layer)
+        ]
+        back = [j for j in later if _leads_to(i, j, follows)]
+        operands = [(j, None) for j in takes[i] if j not in back]
+        boxes[i] = boxes[i]._replace(operands=operands, recurrent=tuple(back))
     return boxes
+
+
+def _leads_to(start: int, goal: int, follows: dict[int, set[int]]) -> bool:
+    seen, met = {start}, [start]
+    while met:
+        after = follows.get(met.pop(), set()) - seen
+        seen |= after
+        met += after
+    return goal in seen
 
 
 def _frames(parts: list[Part]) -> dict[str, str]:

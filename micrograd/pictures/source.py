@@ -89,6 +89,17 @@ def _width(boxes: list[Box], rankdir: str, stacked: bool) -> float:
     return sum([max([box.width(stacked) for box in rank]) + 50 for rank in ranks.values()]) + 70 * symbols
 
 
+def independent(units: list[int], boxes: list[Box]) -> bool:
+    """Whether none of these takes, directly or not, what another one gives, so that they can stand in one column."""
+    seen: set[int] = set()
+    met = list(units)
+    while met:
+        before = {operand for operand, _ in boxes[met.pop()].operands} - seen
+        seen |= before
+        met += before
+    return not seen & {*units}
+
+
 # ---- its text --------------------------------------------------------------------------------------------------------
 
 

@@ -543,6 +543,89 @@ class Echo(nn.Module):
         return self.head(h)
 
 
+class LSTM(nn.Module):
+    """Hochreiter & Schmidhuber 1997: what is fed back has gone through operations outside of the units."""
+
+    def __init__(self, size):
+        self.gates = [nn.Layer(1 + size, size, activation=name) for name in ("sigmoid", "sigmoid", "sigmoid", "tanh")]
+        self.size = size
+
+    def __call__(self, xs):
+        h = c = [Value(0.0, role="input")] * self.size
+        for x in xs:
+            forget, enter, leave, new = ([*_listed(gate([x, *h]))] for gate in self.gates)
+            c = [f * old + i * g for f, old, i, g in zip(forget, c, enter, new)]
+            h = [o * value.tanh() for o, value in zip(leave, c)]
+        return h
+
+
+def _listed(out):
+    return out if isinstance(out, list) else [out]
+
+
+@pytest.mark.parametrize("collapse", ["neurons", "layers"])
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_lstm_shows_the_numbers_of_its_gates(size, collapse):
+    random.seed(4)
+    model = LSTM(size)
+    loss = sum([h**2 for h in model(STEPS[:3])], Value(0.0))
+    loss.backward()
+    h, c, signals, outputs = [0.0] * size, [0.0] * size, [[], [], [], []], [[], [], [], []]
+    for x in STEPS[:3]:  # in plain numbers
+        for gate, s, y in zip(model.gates, signals, outputs):
+            s.append([n.bias.data + sum(w.data * v for w, v in zip(n.weights, [x, *h])) for n in gate.neurons])
+            y.append([THETA[gate.neurons[0].activation](number) for number in s[-1]])
+        f, i, o, g = (y[-1] for y in outputs)
+        c = [f[j] * c[j] + i[j] * g[j] for j in range(size)]
+        h = [o[j] * math.tanh(c[j]) for j in range(size)]
+    picture = draw(loss, model=model, collapse=collapse)
+    boxes = [texts for texts in cells(picture.source).values() if re.match(r"unit|gates\.\d", texts[0])]
+    assert len(boxes) == 4 * (1 if collapse == "layers" else size)
+    for k, box in enumerate(boxes):
+        gate, units = (k, range(size)) if collapse == "layers" else (k // size, [k % size])
+        for letter, numbers in (("s", signals[gate]), ("x", outputs[gate])):
+            several = [step[j] for step in numbers for j in units]
+            assert f"{letter} {digits(min(several))} … {digits(max(several))}" in box
+    assert "x fed back" in picture.source
+
+
+def test_a_module_that_holds_all_parameters_itself_is_drawn():
+    """Its outputs, and parameters too, go through operations outside of it, and come back."""
+    net = nn.Module()
+    net.w, net.v = [Value(0.5), Value(-2.0)], [Value(1.5), Value(0.75)]
+    x = Value(1.0, role="input")
+    h = [(w * x).tanh() for w in net.w]
+    scale = dot(h, h) ** -0.5 * (net.w[0] * net.w[0] + 1).log()
+    picture = draw(dot(net.v, [value * scale for value in h]) ** 2, model=net)
+    assert "x fed back" in picture.source
+    assert ElementTree.fromstring(picture.pipe("svg")).get("width")
+
+
+def test_what_a_layer_takes_at_another_step_is_not_fed_back_if_it_does_not_depend_on_it():
+    """Two steps side by side, joined at the end: nothing goes back."""
+    random.seed(1)
+    model = nn.Module()
+    model.first, model.second = nn.Neuron(1, activation="tanh"), nn.Neuron(1, activation="tanh")
+    out = [model.second([2 * model.first([x])]) for x in STEPS[:2]]
+    picture = draw(out[0] * out[1], model=model)
+    assert "x fed back" not in picture.source
+    assert [texts[0] for texts in cells(picture.source).values()][:2] == ["first", "second"]
+
+
+@pytest.mark.usefixtures("renderer")
+def test_units_of_one_frame_stand_one_after_the_other_where_one_takes_the_others_output():
+    model = nn.Module()
+    model.first, model.hidden, model.last = nn.Neuron(1), nn.Layer(1, 2), nn.Neuron(2)
+    picture = draw(model.last(model.hidden([model.first([0.5])])), model=model, rankdir="LR")
+    assert "x fed back" not in picture.source
+    at = {}
+    for element in ElementTree.fromstring(picture.pipe("svg")).iter(f"{SVG}g"):
+        text = element.find(f".//{SVG}text")
+        if element.get("class") == "node" and text.text in {"first", "unit 1", "last"}:
+            at[text.text] = float(text.get("x"))
+    assert at["first"] < at["unit 1"] < at["last"]
+
+
 def crossings(picture):
     """The boxes and frame titles that a line between parts passes through, as pairs of names."""
     svg = ElementTree.fromstring(picture.pipe("svg"))
