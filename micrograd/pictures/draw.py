@@ -158,10 +158,8 @@ def _whole(graph: list[Value], parts: list[Part], names: dict[Value, str]) -> li
         for j in several:
             follows.setdefault(j, set()).add(i)
     for i, part in enumerate(parts):
-        later = [
-            j for j in takes[i] if begins.get(j, 0) >= begins[i] or (j < len(parts) and parts[j].layer == part.layer)
-        ]
-        back = [j for j in later if _leads_to(i, j, follows)]
+        beside = {j for j, other in enumerate(parts) if part.layer and other.layer == part.layer}
+        back = [j for j in takes[i] if (begins[j] >= begins[i] or j in beside) and _leads_to(i, j, follows)]
         operands = [(j, None) for j in takes[i] if j not in back]
         boxes[i] = boxes[i]._replace(operands=operands, recurrent=tuple(back))
     return boxes

@@ -24,7 +24,7 @@ ACROSS = {"TB", "BT"}  # where the units of a layer stand side by side
 # deep graph would otherwise take minutes.
 EFFORT = {"nslimit": "2", "nslimit1": "2"}
 # Each unit is joined to each one of the next layer, and the second search for fewer crossings would mix their order.
-NETWORK = {"splines": "line", "remincross": "false"}
+NETWORK = {"splines": "line", "remincross": "false", "newrank": "true"}
 LINE = {"color": FRAME, "arrowhead": "none"}  # an edge between parts
 
 # From text to Graphviz's two kinds of labels.
@@ -75,18 +75,23 @@ def shape_of(boxes: list[Box], rankdir: str | None, stacked: bool | None) -> tup
 
 def _width(boxes: list[Box], rankdir: str, stacked: bool) -> float:
     """About how wide a picture is, in points: its columns together, or its longest row."""
-    takes = {i: [operand for operand, _ in box.operands] for i, box in enumerate(boxes)}
-    after = dict.fromkeys(takes, 0)  # for each box, the most steps from it to the last
-    for i in reversed(list(TopologicalSorter(takes).static_order())):
-        for operand in takes[i]:
-            after[operand] = max(after[operand], after[i] + 1)
     ranks: dict[int, list[Box]] = {}
-    for i, box in enumerate(boxes):
-        ranks.setdefault(after[i], []).append(box)
+    for box, level in zip(boxes, _levels(boxes)):
+        ranks.setdefault(level, []).append(box)
     if rankdir in ACROSS:
         return max([sum([box.width(stacked) + 18 for box in rank]) for rank in ranks.values()])
     symbols = sum([any(box.symbol is not None and box.operands for box in rank) for rank in ranks.values()])
     return sum([max([box.width(stacked) for box in rank]) + 50 for rank in ranks.values()]) + 70 * symbols
+
+
+def _levels(boxes: list[Box]) -> list[int]:
+    """For each box, the most steps from it to the last."""
+    takes = {i: [operand for operand, _ in box.operands] for i, box in enumerate(boxes)}
+    after = dict.fromkeys(takes, 0)
+    for i in reversed(list(TopologicalSorter(takes).static_order())):
+        for operand in takes[i]:
+            after[operand] = max(after[operand], after[i] + 1)
+    return list(after.values())
 
 
 def independent(units: list[int], boxes: list[Box]) -> bool:
@@ -141,7 +146,10 @@ def _network(boxes: list[Box]) -> dict[str, str]:
         return {}
     widest = max(Counter([box.frame for box in boxes if box.frame]).values(), default=1)
     near = {"nodesep": "0.1"} if any(box.recurrent for box in boxes) else {}  # lines to these pass one more column
-    return {**NETWORK, **near, "ranksep": f"{0.4 + widest / 25:.2f}"}  # room for the lines to fan out
+    levels = _levels(boxes)
+    skips = any(levels[j] > levels[i] + 1 for i, box in enumerate(boxes) for j, _ in box.operands)
+    curved = {"splines": "true"} if skips else {}  # straight lines would run through the boxes that they pass by
+    return {**NETWORK, **near, **curved, "ranksep": f"{0.4 + widest / 25:.2f}"}  # room for the lines to fan out
 
 
 def _layer(
@@ -238,14 +246,16 @@ def _beside_the_operation(picture: Picture, boxes: list[Box]) -> None:
 def _edges(picture: Picture, boxes: list[Box], derivatives: bool, rankdir: str) -> None:
     leave, arrive = RANKDIRS[rankdir]
     places = [box.frame or str(i) for i, box in enumerate(boxes)]
-    around = {place for place, box in zip(places, boxes) if box.recurrent}  # these have a column more on either side
+    # What goes back has a column before the layer that takes it, and one after the layer that gives it.
+    before = {place for place, box in zip(places, boxes) if box.recurrent}
+    after = {places[source] for box in boxes for source in box.recurrent}
     for i, box in enumerate(boxes):
         if box.operands and box.symbol is not None:
             picture.edge(f"o{i}", f"v{i}")
         for operand, slope in box.operands:
             label = f" {digits(slope)}" if derivatives and slope is not None else None  # a space, off the line
             tail = f"v{operand}:{leave}" if None in {box.symbol, boxes[operand].symbol} else f"v{operand}"
-            columns = 1 + len({places[operand], places[i]} & around)
+            columns = 1 + (places[i] in before) + (places[operand] in after)
             apart = {"minlen": f"{columns}"} if columns > 1 else {}
             if box.symbol is None:
                 picture.edge(tail, f"v{i}:{arrive}", **LINE, **apart)

@@ -626,6 +626,16 @@ def test_units_of_one_frame_stand_one_after_the_other_where_one_takes_the_others
     assert at["first"] < at["unit 1"] < at["last"]
 
 
+def along(points):
+    """Points on the cubic curves of a path, whose ends touch their boxes."""
+    for start in range(0, len(points) - 1, 3):
+        curve = points[start : start + 4]
+        for k in range(1, 200):
+            s = k / 200
+            weights = (1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s * s * (1 - s), s**3
+            yield tuple([sum(w * point[axis] for w, point in zip(weights, curve)) for axis in (0, 1)])
+
+
 def crossings(picture):
     """The boxes and frame titles that a line between parts passes through, as pairs of names."""
     svg = ElementTree.fromstring(picture.pipe("svg"))
@@ -635,7 +645,7 @@ def crossings(picture):
         if element.get("class") == "edge":
             path = element.find(f"{SVG}path").get("d")
             points = [tuple(map(float, pair.split(","))) for pair in re.findall(r"-?[\d.]+,-?[\d.]+", path)]
-            lines.setdefault(title, []).append((points[0], points[-1]))
+            lines.setdefault(title, []).extend(along(points))
         elif element.get("class") == "node" and element.find(f"{SVG}polygon") is not None:
             corners = [p.get("points").split() for p in element.iter(f"{SVG}polygon")]
             areas[title] = [tuple(map(float, pair.split(","))) for polygon in corners for pair in polygon]
@@ -646,40 +656,46 @@ def crossings(picture):
     assert lines
     assert areas
     found = set()
-    for edge, several in lines.items():
-        for (x, y), (u, v) in several:
-            for area, corners in areas.items():
-                for k in range(1, 400):  # points of the line; its ends touch their boxes
-                    px, py = x + (u - x) * k / 400, y + (v - y) * k / 400
-                    if (
-                        min(c[0] for c in corners) + 1.5 < px < max(c[0] for c in corners) - 1.5
-                        and min(c[1] for c in corners) + 1.5 < py < max(c[1] for c in corners) - 1.5
-                    ):
-                        found.add((edge, area))
+    for edge, points in lines.items():
+        for area, corners in areas.items():
+            (left, right), (top, bottom) = [(min(side), max(side)) for side in zip(*corners)]
+            if any(left + 1.5 < x < right - 1.5 and top + 1.5 < y < bottom - 1.5 for x, y in points):
+                found.add((edge, area))
     return found
 
 
+class Skip(nn.Module):
+    """The last unit takes the inputs too, past the hidden layer."""
+
+    def __init__(self):
+        self.hidden, self.head = nn.Layer(2, 3), nn.Layer(5, 1, nonlin=False)
+
+    def __call__(self, xs):
+        x = [Value(number, role="input") for number in xs]
+        return self.head([*self.hidden(x), *x])
+
+
+NETWORKS = {
+    "2-3-1": lambda: nn.MLP(2, [3, 1]),
+    "2-8-8-1": lambda: nn.MLP(2, [8, 8, 1]),
+    "skip": Skip,
+    "recurrent": lambda: Recurrent(3, "tanh", nn.Layer(3, 1, nonlin=False)),
+    "recurrent unit": lambda: Recurrent(1, "relu", nn.Layer(1, 1, nonlin=False)),
+    "echo": Echo,
+}
+
+
 @pytest.mark.usefixtures("renderer")
+@pytest.mark.parametrize("collapse", ["neurons", "layers"])
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
-@pytest.mark.parametrize("make", ["2-3-1", "2-8-8-1", "recurrent", "recurrent unit", "echo", "layers"])
-def test_edges_go_around_boxes_and_titles(make, rankdir):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_edges_go_around_boxes_and_titles(name, rankdir, collapse):
     random.seed(0)
-    if make[0].isdigit():
-        model, loss = network(*map(int, make.split("-")))
-    else:
-        head = nn.Layer(3, 1, nonlin=False)
-        model = (
-            Echo()
-            if make == "echo"
-            else Recurrent(3, "tanh", head)
-            if make != "recurrent unit"
-            else Recurrent(1, "relu")
-        )
-        out = model(STEPS[:2])
-        loss = losses.squared_error(out[0] if isinstance(out, list) else out, 1)
-    picture = draw(loss, model=model, rankdir=rankdir, collapse="layers" if make == "layers" else None)
+    model = NETWORKS[name]()
+    loss = losses.squared_error(model(STEPS[:2]), 1)
+    picture = draw(loss, model=model, rankdir=rankdir, collapse=collapse)
     assert crossings(picture) == set()
-    assert ("x fed back" in picture.source) == (not make[0].isdigit())
+    assert ("x fed back" in picture.source) == (name in {"recurrent", "recurrent unit", "echo"})
 
 
 def test_a_picture_turns_where_it_is_too_wide_for_a_page():
