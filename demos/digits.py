@@ -62,9 +62,11 @@ def main(chosen: argparse.Namespace) -> None:
 
 
 def misread(ax, cases, title: str) -> None:
-    """Digits beside the scores of their classes as bars."""
+    """Digits beside the chances that the model gives to the classes, as bars."""
     ax.set(title=title)
     ax.axis("off")
+    for at, color, words in ((0.1, plots.DATA, "blue: what it is"), (0.55, plots.GRADIENT, "orange: as it was read")):
+        ax.text(at, -0.1, words, color=color, fontsize=12, transform=ax.transAxes)
     for row, ((x, y), scores) in enumerate(cases):
         bottom = 0.77 - 0.26 * row
         digit = ax.inset_axes((0.0, bottom, 0.3, 0.2))
@@ -80,7 +82,7 @@ def misread(ax, cases, title: str) -> None:
 
 
 def first_layer(ax, model: nn.MLP) -> None:
-    """Each unit's weights as an image: orange where ink excites it, blue where it inhibits it."""
+    """Each unit's weights as an image: orange where ink raises its input signal s, blue where ink lowers it."""
     weights = np.array([[w.data for w in neuron.weights] for neuron in model.layers[0].neurons])
     tiles = np.full((8 * 9 - 1, 8 * 9 - 1), np.nan)
     for k, unit in enumerate(weights):
@@ -89,6 +91,8 @@ def first_layer(ax, model: nn.MLP) -> None:
     ax.imshow(tiles, cmap=plots.DIVERGING, vmin=-1, vmax=1)
     ax.set(title="Weights of the first layer's 64 units")
     ax.axis("off")
+    for at, color, words in ((0.0, plots.GRADIENT, "orange: ink raises s"), (0.55, plots.DATA, "blue: ink lowers s")):
+        ax.text(at, -0.1, words, color=color, fontsize=12, transform=ax.transAxes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 Characters are tokens; attention, rmsnorm and a relu layer are written out as sums of products. The loss of one name is
 the mean cross-entropy of its next characters; names of one length share a tape. After Andrej Karpathy's microgpt.
+Written to --out: the loss, which characters each character of a name attends to, and names that were invented.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import math
 import random
 import sys
 import time
+from pathlib import Path
 
 import options
 
@@ -59,8 +61,11 @@ class GPT(Module):
         self.up, self.down = matrix(4 * WIDTH, WIDTH), matrix(WIDTH, 4 * WIDTH)
         self.head = matrix(len(ALPHABET), WIDTH)
 
-    def __call__(self, token, position, keys, values):
-        """Scores of the next token. ``keys`` and ``values`` hold those of the tokens before, and get this one's."""
+    def __call__(self, token, position, keys, values, attention=None):
+        """Scores of the next token. ``keys`` and ``values`` hold those of the tokens before, and get this one's.
+
+        ``attention``, if it is a list, gets the weights of each head.
+        """
         embedding = [pick(column, token) for column in zip(*self.tokens)]
         x = rmsnorm([a + b for a, b in zip(embedding, self.positions[position])])
         normed = rmsnorm(x)
@@ -71,6 +76,8 @@ class GPT(Module):
         for start in range(0, WIDTH, WIDTH // HEADS):
             part = slice(start, start + WIDTH // HEADS)
             weights = softmax([dot(query[part], key[part]) / math.sqrt(WIDTH // HEADS) for key in keys])
+            if attention is not None:
+                attention.append([weight.data for weight in weights])
             attended += [dot(weights, [value[i] for value in values]) for i in range(part.start, part.stop)]
         x = [a + b for a, b in zip(x, linear(attended, self.out))]
         hidden = [v.relu() for v in linear(rmsnorm(x), self.up)]
@@ -99,7 +106,7 @@ class GPT(Module):
 
 
 def arguments() -> argparse.Namespace:
-    parser = options.parser(__doc__, out=False)
+    parser = options.parser(__doc__)
     parser.add_argument(
         "--steps", type=options.whole(), default=1000, metavar="N", help="updates (default: %(default)s)"
     )
@@ -129,16 +136,53 @@ def main(chosen: argparse.Namespace) -> None:
     print(f"{len(optimizer.parameters)} parameters, {len(NAMES)} names of the standard library")
     if not chosen.eager:
         print("the first steps record tapes, one for each length of name", flush=True)
-    start, smooth = time.perf_counter(), math.log(len(ALPHABET))
+    start, smooth, curve = time.perf_counter(), math.log(len(ALPHABET)), []
     for step in range(1, chosen.steps + 1):
         optimizer.zero_grad()
         batch = [encode(name) for name in draw.choices(NAMES, k=chosen.batch_size)]
         smooth += 0.05 * (accumulate(loss, batch) - smooth)
         optimizer.step()
         schedule.step()
+        curve.append(smooth)
         if step in (1, 10, 100) or step % 500 == 0 or step == chosen.steps:
-            names = " ".join(model.invent(draw) for _ in range(8))
-            print(f"step {step:5}, {time.perf_counter() - start:5.1f} s, loss {smooth:.3f}: {names}")
+            invented = [model.invent(draw) for _ in range(8)]
+            print(f"step {step:5}, {time.perf_counter() - start:5.1f} s, loss {smooth:.3f}: {' '.join(invented)}")
+    invented += [model.invent(draw) for _ in range(16)]
+    print("wrote", picture(model, curve, invented, chosen.out / "names.png"))
+
+
+def picture(model: GPT, curve: list[float], invented: list[str], path: Path) -> Path:
+    """The loss, the attention of the heads on one name, and invented names; those in the library are in grey."""
+    import plots
+
+    figure, axes = plots.figure(3)
+    title = "Cross-entropy of the next character"
+    plots.curves(axes[0, 0], {"smoothed": (range(1, len(curve) + 1), curve)}, title, "updates", "loss")
+    attended(axes[0, 1], model, "functools")
+    ax = axes[0, 2]
+    ax.axis("off")
+    ax.set(title="Invented names (grey: in the library)")
+    for k, name in enumerate(invented):
+        color = "#8a8a8a" if name in NAMES else plots.INK
+        ax.text(0.5 * (k % 2), 0.95 - 0.08 * (k // 2), name or "(empty)", color=color, family="monospace", fontsize=15)
+    return plots.save(figure, path)
+
+
+def attended(ax, model: GPT, name: str) -> None:
+    """A row for each character of the name, with the weights of the characters so far, a mean over the heads."""
+    keys, values, rows = [], [], []
+    tokens = encode(name)[:-1]
+    with no_grad():
+        for position, token in enumerate(tokens):
+            heads: list[list[float]] = []
+            model(token, position, keys, values, heads)
+            mean = [sum(weights) / len(heads) for weights in zip(*heads)]
+            rows.append([*mean, *[0.0] * (len(tokens) - len(mean))])
+    ax.imshow(rows, cmap="Oranges", vmin=0, vmax=1)
+    letters = ["start", *name]
+    ax.set_xticks(range(len(letters)), letters, rotation=90)
+    ax.set_yticks(range(len(letters)), letters)
+    ax.set(title="What each character (row) attends to", xlabel="orange: a large share of the weight")
 
 
 def compare(model: GPT) -> None:

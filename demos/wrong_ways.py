@@ -161,21 +161,34 @@ WRONG_WAYS = {
 }
 
 
+def compare(ax, angles):
+    """Bars: how far each way's gradient points away from the right one."""
+    ax.barh([*angles], [*angles.values()], color=plots.GRADIENT, height=0.5)
+    for k, off in enumerate(angles.values()):
+        ax.text(off + 2, k, f"{off:.0f}°", va="center")
+    ax.invert_yaxis()  # in the order of the curves
+    ax.set(
+        title="Angle between a batch's gradient\nand the right one", xlabel="degrees", xlim=(0, 100), xticks=[0, 45, 90]
+    )
+
+
 def main(seed, epochs, out):
     samples = moons(seed)[0][:64]
     right, *_ = train(samples, seed, epochs, right_gradient, right_update)
     print(f"{'':26}   gradient: angle off, times as long    loss after {epochs} epochs")
     print(f"{'the right way':26} {0:17.1f}° {1:17.2f} {right[-1]:22.4g}")
     fig, axes = plots.figure(3, rows=2, height=4.2)
+    angles = {}
     for ax, (name, (gradient, update)) in zip(axes.flat, WRONG_WAYS.items()):
         wrong, off, length = train(samples, seed, epochs, gradient, update)
         print(f"{name:26} {off:17.1f}° {length:17.2f} {wrong[-1]:22.4g}")
         harm = (
             f"gradient {off:.0f}° off, {length:.2g} times as long" if update is right_update else "weights never change"
         )
+        angles[name] = off
         named = {"the right way": (range(len(right)), right), name: (range(len(wrong)), wrong)}
         plots.curves(ax, named, f"{name}\n{harm}", "epochs", "mean loss", ylim=(0, 2))
-    plots.blank(axes[1, 2])
+    compare(axes[1, 2], angles)
     print("wrote", plots.save(fig, out / "wrong_ways.png"))
 
 

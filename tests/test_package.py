@@ -64,7 +64,7 @@ USES = {
     "pictures.explain": ["pictures.formula", "higher"],
     "page.recorder": ["pictures.formula", "optim"],
     "page.scene": ["pictures.draw", "page.recorder"],
-    "page.page": ["page.scene", "samples"],
+    "page.page": ["page.scene", "samples", "data"],
     "pictures": [],
     "page": [],
 }

@@ -104,7 +104,7 @@ def playground(chromium, address):
 def test_step_slider_play_and_reset_change_the_picture(playground):
     first = playground.settled()
     assert first.startswith("data:image/png;base64,")
-    assert "layer 1: 8 units, 24 parameters" in playground.graph()
+    assert "8 units, 24 parameters" in playground.graph()
 
     playground.changes(lambda: playground.press("button", "step"))  # one update
     once = playground.settled()
@@ -121,7 +121,7 @@ def test_step_slider_play_and_reset_change_the_picture(playground):
     playground.changes(lambda: noise.send_keys(Keys.ARROW_RIGHT))
     units = playground.control("slider", "units", "[role=slider]")
     playground.changes(lambda: units.send_keys(Keys.ARROW_LEFT))
-    playground.until(lambda: "layer 1: 7 units, 21 parameters" in (playground.graph() or ""))
+    playground.until(lambda: "7 units, 21 parameters" in (playground.graph() or ""))
 
 
 def test_a_sample_is_chosen_by_dragging_over_it(playground):

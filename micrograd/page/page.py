@@ -16,18 +16,21 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
+from micrograd.data import DataLoader
 from micrograd.engine import Value, is_recording
 from micrograd.graph import nodes
+from micrograd.nn import Module
 from micrograd.optim import Optimizer
 from micrograd.page.recorder import Recorder, Step
-from micrograd.pictures.formula import VISIBLE
+from micrograd.pictures.formula import VISIBLE, described, require_count
 from micrograd.pictures.palette import DATA, GRADIENT, ROLES
-from micrograd.samples import call
+from micrograd.samples import loss_of, require_batch
 
 REDUCTIONS = ("mean", "sum")
 BRIEF = Repr()  # of a sample: as much as a line has room for
@@ -35,7 +38,7 @@ BRIEF.maxstring = BRIEF.maxother = 60
 
 
 class Page:
-    """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame of its own."""
+    """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame."""
 
     def __init__(self, html: str) -> None:
         self.html = html
@@ -51,7 +54,7 @@ class Page:
         # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            ' width="100%" height="720" style="border: 1px solid gray"></iframe>'
+            ' width="100%" height="1100" style="border: 1px solid gray"></iframe>'
         )
 
     def __repr__(self) -> str:
@@ -84,21 +87,29 @@ def step_through(
     without Jinja2; both come with the extra ``page``.
     """
     if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is 'mean' or 'sum'; got {reduction!r}")
+        raise ValueError(f"step_through: reduction must be 'mean' or 'sum', got {reduction!r}")
+    require_count("step_through", "max_samples", max_samples)
+    require_count("step_through", "max_nodes", max_nodes)
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        write = "; write optim.SGD(model.parameters(), lr=0.1)" * isinstance(optimizer, type)
+        raise TypeError(f"step_through: optimizer must be an optimizer, got {described(optimizer)}{write}")
     if not is_recording():
-        raise ValueError("there is no graph to step through under no_grad()")
+        raise ValueError("step_through: no graph is recorded under no_grad(); call it outside")
     if isinstance(loss, Value):
         if batch is not None or optimizer is not None:
-            raise TypeError("for a batch, pass the function that builds a sample's loss; got a Value, one graph")
+            raise TypeError("step_through: expected a function that builds a sample's loss, got a Value, one graph")
         samples, graphs = None, [nodes(loss)]
     else:
+        if isinstance(loss, Module) or not callable(loss):
+            write = "lambda x, y: losses.squared_error(model(x), y)"
+            raise TypeError(f"step_through: expected a Value or a function as {write}, got {described(loss)}")
         samples = _samples(batch, max_samples)
-        graphs = [_graph(loss, sample, k) for k, sample in enumerate(samples)]
+        graphs = [nodes(loss_of(k, loss, sample)) for k, sample in enumerate(samples)]
     largest = max(map(len, graphs))
     if largest > max_nodes:
         raise ValueError(
-            f"{largest} Values in one graph are too many for a page that shows at most {max_nodes};"
-            " take a smaller net, or raise max_nodes"
+            f"step_through: a page shows at most {max_nodes} Values in one graph, got {largest};"
+            " take a smaller network, or raise max_nodes"
         )
     if optimizer is None:
         leaves = dict.fromkeys([node for graph in graphs for node in graph if node.role == "parameter"])
@@ -107,32 +118,28 @@ def step_through(
         parameters = list(optimizer.parameters)
     if len(parameters) > max_nodes:
         raise ValueError(
-            f"{len(parameters)} parameters are too many for a table of at most {max_nodes}; take a smaller net,"
-            ' or give the leaves that are no parameters another role, Value(x, role="input"); or raise max_nodes'
+            f"step_through: a page shows at most {max_nodes} parameters, got {len(parameters)}; take a smaller network,"
+            ' or give leaves that are no parameters another role, Value(x, role="input"), or raise max_nodes'
         )
-    described = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
-    return Page(_html(Recorder(graphs, parameters, optimizer, described), reduction))
+    texts = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
+    return Page(_html(Recorder(graphs, parameters, optimizer, texts), reduction))
 
 
 def _samples(batch: Iterable[Any] | None, most: int) -> list[Any]:
     if batch is None:
-        raise TypeError("step_through wants a batch of samples beside the loss, or else a Value; got neither")
-    samples = list(batch)
-    if not samples:
-        raise ValueError("a batch wants one sample at least; got none")
+        raise TypeError("step_through: expected a batch of samples after the loss, got none")
+    if isinstance(batch, DataLoader):
+        raise TypeError("step_through: expected one batch, got a DataLoader; write next(iter(loader))")
+    if isinstance(batch, str) or not isinstance(batch, Iterable):
+        raise TypeError(f"step_through: expected a batch, a list of samples, got {described(batch)}")
+    samples = require_batch(batch)
     if len(samples) > most:
+        few = min(most, 4)
         raise ValueError(
-            f"{len(samples)} samples are too many for a page that shows at most {most}; step through a smaller"
-            f" batch, the first {min(most, 4)} samples say: batch[:{min(most, 4)}]; or raise max_samples"
+            f"step_through: a page shows at most {most} samples, got {len(samples)}; take fewer, such as batch[:{few}],"
+            " or raise max_samples"
         )
     return samples
-
-
-def _graph(loss: Callable[..., Value], sample: Any, k: int) -> list[Value]:
-    error = call(loss, sample)
-    if not isinstance(error, Value):
-        raise TypeError(f"the loss of a sample is a Value; for sample {k} of the batch, got {error!r}")
-    return nodes(error)
 
 
 # ---- from the recorded steps to HTML ---------------------------------------------------------------------------------
@@ -142,7 +149,7 @@ def _html(run: Recorder, reduction: str) -> str:
     try:
         import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
     except ImportError as cause:
-        raise ImportError("a page wants Jinja2; install it with: pip install jinja2") from cause
+        raise ImportError("a page needs Jinja2: pip install jinja2") from cause
     from micrograd.page.scene import pictures  # noqa: PLC0415  # and so do Graphviz and an XML parser
     from micrograd.pictures.draw import role_in  # noqa: PLC0415
 
@@ -155,8 +162,21 @@ def _html(run: Recorder, reduction: str) -> str:
     )
     drawn, picture_of = pictures(run)
     size = len(run.graphs)
+    # Widths of the table's first column, of the others and of all, in its letters. A digit is 0.64 letters wide.
+    first = 1 + 0.64 * max([len(run.names[p]) for p in run.parameters], default=0)
+    variants = [variant for step in run.steps for variant in (step, step.mean or step)]
+    shares = [
+        text for step in variants for place, text in step.writes.items() if re.match(r"t\w+\.(\d|sum|mean)", place)
+    ]
+    each = 1.3 + 0.64 * max(map(len, shares), default=1)
+    wide = first + each * (max(size + 2, 4) if run.samples else 1)
     style = templates.get_template("page.css").render(
-        data=DATA, gradient=GRADIENT, roles=ROLES, columns=max(size + 2, 5) if run.samples else 1
+        data=DATA,
+        gradient=GRADIENT,
+        roles=ROLES,
+        first=first,
+        wide=wide,
+        rows=len(run.parameters) + (3 if run.samples else 1),
     )
     script = templates.get_template("page.js").render()
     present = {role_in(node, graph) for graph in run.graphs for node in graph}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.optim import SGD, Optimizer
-from micrograd.pictures.formula import digits, names, write
+from micrograd.pictures.formula import SUBSCRIPTS, digits, names, write
 
 NONE = "·"  # a number that is not there yet
 ASKED = "?"  # the number that the next step brings
@@ -73,6 +73,7 @@ class Recorder:
         self.names = names([*graphs, parameters])
         self.row = {parameter: r for r, parameter in enumerate(parameters)}
         self.steps: list[Step] = []
+        self.shares: list[dict[Value, float]] = [{} for _ in graphs]  # each sample's part of the sums
         with as_it_was(graphs, parameters, optimizer):
             self._run()
 
@@ -99,6 +100,8 @@ class Recorder:
                 self._add("start", lines, {**self._blank(k, graph), **zeros}, k)
             self._forward(k, graph)
             self._backward(k, graph)
+            if self.samples is not None:
+                self._so_far(k)
         if self.samples is not None:
             self._reduce(leaves)
 
@@ -137,7 +140,7 @@ class Recorder:
     def _backward(self, k: int, graph: list[Value]) -> None:
         """One pass of ``Value.backward``, stopped after each node; a test holds the two to the same bits."""
         root, place = graph[-1], {node: i for i, node in enumerate(graph)}
-        own: dict[Value, float] = {}  # this sample's part of the sums
+        own = self.shares[k]
         results = [node for node in graph if node.parents]
 
         def grads(changed: Iterable[Value]) -> dict[str, str]:
@@ -171,13 +174,15 @@ class Recorder:
                 changed = {}
             else:
                 for j, (p, slope) in enumerate(zip(node.parents, node.partials)):
+                    old = p.grad
                     p.grad += delta * slope
                     own[p] = own.get(p, 0.0) + delta * slope
                     if p.role != "constant":
-                        lines.append(self._sentence(node, j, delta, slope))
+                        lines.append(self._sentence(node, j, delta, slope, old))
             self._add("backward", lines, {**slopes, **grads(changed)}, k, i)
 
-    def _sentence(self, node: Value, j: int, delta: float, slope: float) -> str:
+    def _sentence(self, node: Value, j: int, delta: float, slope: float, old: float) -> str:
+        """What an operand's gradient grows by; and, where something is there or will be, old + share = new."""
         p, name = node.parents[j], self.names[node]
         n = len(node.parents) // 2
         if node.op is not ops.dot:
@@ -187,7 +192,28 @@ class Recorder:
         else:
             product = f"δ·{self.names[node.parents[j + n if j < n else j - n]]}"
         numbers = write(ops.mul, [digits(delta), digits(slope)])
-        return f"{self.names[p]}.grad += {product} = {numbers} = {digits(delta * slope)}"
+        share = digits(delta * slope)
+        grows = f"{self.names[p]}.grad += {product} = {numbers} = {share}"
+        if p not in self.row and not old:
+            return grows
+        return f"{grows}, so {write(ops.add, [digits(old), share])} = {digits(p.grad)}"
+
+    def _so_far(self, k: int) -> None:
+        """What the parameters hold when a sample is done."""
+        held = " + ".join([f"∇e{i + 1}".translate(SUBSCRIPTS) for i in range(k + 1)])
+        if k > 3:
+            held = f"∇e₁ + … + {held.rpartition(' ')[2]}"
+        many = ", the sum of the samples so far" if k else ", the gradient of sample 1 alone"
+        lines = [f"After sample {k + 1} of {len(self.graphs)} the parameters hold {held}{many}."]
+        writes = {f"t{r}.sum": digits(p.grad) for p, r in self.row.items()}
+        first = next((p for p in self.parameters if p in self.shares[k]), None)
+        if k and first is not None:
+            before = digits(sum([share.get(first, 0.0) for share in self.shares[:k]]))
+            total = write(ops.add, [before, digits(self.shares[k][first])])
+            lines.append(
+                f"{self.names[first]}.grad = {total} = {digits(first.grad)}, and so on for each row of the table."
+            )
+        self._add("sum", lines, writes, k)
 
     # ---- the batch as a whole: once with the sum, once with the mean -------------------------------------------------
 

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import fsum, prod
-from reprlib import repr as brief
 
 from micrograd.engine import Value
 from micrograd.graph import nodes
 from micrograd.higher import gradients
-from micrograd.pictures.formula import SUBSCRIPTS, digits, latex, names, write
+from micrograd.pictures.formula import SUBSCRIPTS, described, digits, latex, names, require_count, write
 
 MAX_LENGTH = 12  # edges of a path that is written out
 
@@ -184,20 +183,22 @@ def explain(node: Value, *roots: Value, max_terms: int = 16) -> Explanation:
     Args:
         node: any node of the graph.
         roots: what ``backward()`` was called on: a loss, or for the sum over a batch, the loss of each sample. A node
-            knows what it was computed from, but not what was computed from it, so that they have to be named.
+            does not know what was computed from it, so its losses must be named.
         max_terms: the most terms to write; the text says what the rest of them sum to.
+
+    Raises TypeError or ValueError for arguments that do not fit, and for nodes made by hand.
     """
     for value in (node, *roots):
         if not isinstance(value, Value):
-            raise TypeError(f"explain wants Values; got {brief(value)} of type {type(value).__name__}")
+            write = "; for several losses, write explain(node, *losses)" * isinstance(value, (list, tuple))
+            raise TypeError(f"explain: expected Values, got {described(value)}{write}")
     if not roots:
-        raise TypeError(
-            "explain wants the loss as well, explain(node, loss): a node does not know what it was used for"
-        )
-    if max_terms < 1:
-        raise ValueError(f"max_terms is 1 at least; got {max_terms!r}")
+        raise TypeError("explain: expected a node and its loss, got the node alone; write explain(node, loss)")
+    require_count("explain", "max_terms", max_terms)
     graphs = [nodes(root) for root in roots]
     called = names(graphs)
+    if node not in called and node.parents and {*roots} & {*nodes(node)}:
+        raise ValueError("explain: the first argument was computed from the second; write explain(node, loss)")
     if node not in called:
         called |= names([[node]])
     if len(roots) > 1:
@@ -226,7 +227,7 @@ def _terms(node: Value, root: Value, graph: list[Value], most: int) -> tuple[lis
                 uses.setdefault(operand, []).append((result, j))
     for result in above:
         if result.parents and not result.partials and result is not node:
-            raise ValueError(f"{result!r} was made by hand, so it has no local derivatives to explain by")
+            raise ValueError(f"explain: {result!r} was made by hand and has no local derivatives; define a primitive")
     ways, length = {root: 1}, {root: 0}
     for step in reversed([step for step in graph if step in uses]):
         ways[step] = sum([ways[result] for result, _ in uses[step]])

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
+from reprlib import repr as brief
 
 from micrograd import ops
 from micrograd.engine import Value
@@ -35,6 +37,19 @@ _UNIT = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:weights\.(\d+)|bias)")  #
 _GREEK = {"α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "σ": "sigma"}
 
 
+def described(thing: object) -> str:
+    """What was got, for an error of one line: 3.5 (float)."""
+    return f"{brief(thing)} ({type(thing).__name__})"
+
+
+def require_count(who: str, name: str, count: object) -> None:
+    """Raise TypeError or ValueError if an argument is not a whole number from 1."""
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"{who}: {name} must be a whole number, got {described(count)}")
+    if count < 1:
+        raise ValueError(f"{who}: {name} must be at least 1, got {count}")
+
+
 def digits(x: float) -> str:
     """Four significant digits, as in pictures, with a minus that is seen, and that a screen reader says."""
     return f"{x + 0.0:.4g}".replace("-", "−")  # + 0.0 makes 0 of -0
@@ -50,7 +65,7 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
     taken = {str(node.label) for graph in graphs for node in graph}
     shared: Counter[str] = Counter()  # parameters are counted through all graphs, the rest in each
 
-    def count(letter: str, counter: Counter[str]) -> str:
+    def counted(letter: str, counter: Counter[str]) -> str:
         while True:
             counter[letter] += 1
             name = f"{letter}{counter[letter]}".translate(SUBSCRIPTS)
@@ -70,13 +85,13 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
                 seen = known[node].translate(VISIBLE)
                 called[node] = seen if len(seen) <= LONGEST else seen[: LONGEST - 1] + "…"
             elif node.parents:
-                called[node] = count("s" if node.op is ops.dot else "z", own)
+                called[node] = counted("s" if node.op is ops.dot else "z", own)
             elif node.role == "constant":
                 called[node] = digits(node.data)
             elif node.role == "input":
-                called[node] = count("x", own)
+                called[node] = counted("x", own)
             else:
-                called[node] = count("b" if node in biases else "w", shared)
+                called[node] = counted("b" if node in biases else "w", shared)
     return called
 
 
@@ -104,6 +119,13 @@ def symbols(graph: Sequence[Value], paths: Mapping[Value, str] | None = None) ->
         elif node.op in _THETA and node.parents and node.parents[0] in units:
             called[node] = f"x{units[node.parents[0]]}"
     return called
+
+
+def input_names(graph: Sequence[Value], called: Mapping[Value, str]) -> dict[Value, str]:
+    """x₁, x₂ … for the inputs of a graph that have no name in ``called``, in their order, clear of the names there."""
+    taken = {*called.values()}
+    free = (name for i in count(1) if (name := f"x{i}".translate(SUBSCRIPTS)) not in taken)
+    return {node: next(free) for node in graph if node.role == "input" and node not in called}
 
 
 def symbol(path: str) -> str:

@@ -15,7 +15,7 @@ from micrograd.graph import nodes
 from micrograd.pictures.formula import digits
 
 BATCH = [([1.2, -0.7], 1), ([0.4, 0.9], -1), ([-1.1, 0.3], 1), ([0.5, -1.6], -1)]
-LAST = 118  # the number of the last step
+LAST = 122  # the number of the last step
 
 
 def network():
@@ -96,6 +96,8 @@ def expected():
         texts |= {f"o{j}.{n}": digits(s) for j, node in enumerate(graph) for n, s in enumerate(node.partials)}
         for r, (p, q) in enumerate(zip(model.parameters(), alone.parameters())):
             texts |= {f"t{r}.{k}": digits(q.grad), f"t{r}.sum": digits(p.grad)}
+        shown[i] = dict(texts)
+        i += 1  # the step that says what the parameters hold
         shown[i] = dict(texts)
         texts = {name: text for name, text in texts.items() if name[0] == "t"}
     return shown
@@ -181,13 +183,55 @@ def test_buttons_slider_keys_and_jumps(at_batch):
         return position(at_batch)[0]
 
     assert [click(b) for b in ("next", "next", "back", "last", "next", "first", "back")] == [1, 2, 1, LAST, LAST, 0, 0]
-    assert [jump(name) for name in ("2", "0", "batch", "3", "start")] == [59, 1, 117, 88, 0]
-    assert [key(k) for k in (Keys.END, Keys.HOME, Keys.PAGE_DOWN, Keys.PAGE_DOWN)] == [LAST, 0, 1, 30]
-    assert [key(k) for k in (Keys.ARROW_RIGHT, Keys.PAGE_UP, Keys.END, Keys.PAGE_UP)] == [31, 30, LAST, 117]
+    assert [jump(name) for name in ("2", "0", "batch", "3", "start")] == [61, 1, 121, 91, 0]
+    assert [key(k) for k in (Keys.END, Keys.HOME, Keys.PAGE_DOWN, Keys.PAGE_DOWN)] == [LAST, 0, 1, 31]
+    assert [key(k) for k in (Keys.ARROW_RIGHT, Keys.PAGE_UP, Keys.END, Keys.PAGE_UP)] == [32, 31, LAST, 121]
     slide(at_batch, 60)
     assert position(at_batch) == (60, LAST)
     at_batch.find_element(By.ID, "slider").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert position(at_batch) == (62, LAST)
+
+
+def test_jumps_to_a_pass_of_the_sample_on_show(at_batch):
+    def part(name):
+        at_batch.find_element(By.CSS_SELECTOR, f"[data-part='{name}']").click()
+        current = at_batch.find_elements(By.CSS_SELECTOR, "[data-part][aria-current=true]")
+        assert [button.get_attribute("data-part") for button in current] == [name]
+        return position(at_batch)[0]
+
+    assert [part(name) for name in ("backward", "sum", "forward")] == [20, 30, 2]  # of the first sample, at the start
+    slide(at_batch, 40)
+    assert [part(name) for name in ("backward", "forward", "sum")] == [50, 32, 60]
+    slide(at_batch, LAST)
+    assert part("forward") == 92  # the last sample's graph stays on show
+    moves = [Keys.ARROW_DOWN] * 4 + [Keys.ARROW_UP] * 2
+    slide(at_batch, 0)
+    seen = []
+    for key in moves:
+        press(at_batch, key)
+        seen.append(position(at_batch)[0])
+    assert seen == [1, 2, 20, 30, 20, 2]
+
+
+def test_a_row_of_the_table_reads_as_a_sum(at_batch):
+    signs = """return [...document.querySelectorAll("tbody tr:first-child td")].filter((td) => td.checkVisibility())
+        .map((td) => getComputedStyle(td, "::before").content.replace(/none|"/g, "") + td.textContent)"""
+    slide(at_batch, 60)
+    cells = at_batch.execute_script(signs)
+    texts = places(at_batch)
+    assert cells == [texts["t0.0"], f"+{texts['t0.1']}", "", "", f"={texts['t0.sum']}", ""]
+    assert lines(at_batch) == [
+        "After sample 2 of 4 the parameters hold ∇e₁ + ∇e₂, the sum of the samples so far.",
+        f"w₁₁⁽¹⁾.grad = {texts['t0.0']} + {texts['t0.1']} = {texts['t0.sum']}, and so on for each row of the table.",
+    ]
+    slide(at_batch, LAST)
+    assert not any(cell.startswith(("+", "=")) for cell in at_batch.execute_script(signs))
+
+
+def test_play_takes_from_20_to_200_seconds(at_batch):
+    values = [int(option.get_attribute("value")) for option in at_batch.find_elements(By.CSS_SELECTOR, "#speed option")]
+    assert 19_000 <= min(values) * LAST <= 21_000
+    assert 190_000 <= max(values) * LAST <= 210_000
 
 
 def test_keys_belong_to_the_control_that_uses_them(at_batch):
@@ -201,7 +245,7 @@ def test_keys_belong_to_the_control_that_uses_them(at_batch):
 
 
 def test_play_and_pause(at_batch):
-    at_batch.find_element(By.CSS_SELECTOR, "#speed [value='200']").click()
+    at_batch.find_element(By.CSS_SELECTOR, "#speed [value='160']").click()
     slide(at_batch, LAST - 2)
     press(at_batch, " ")
     assert at_batch.find_element(By.ID, "play").text == "Pause"

@@ -8,7 +8,7 @@ import sys
 import pytest
 from selenium.webdriver.common.by import By
 
-from micrograd import Value, losses, nn, no_grad, optim, step_through
+from micrograd import Value, data, losses, nn, no_grad, optim, step_through
 from micrograd.page import page
 from micrograd.pictures import render
 from micrograd.pictures.render import RenderError
@@ -81,7 +81,7 @@ def test_an_expression_has_no_batch_on_its_page(browser, tmp_path):
     a.grad = 7.0
     show(browser, step_through(e), tmp_path)
     assert texts(browser, "h1") == ["An expression"]
-    assert not browser.find_elements(By.CSS_SELECTOR, "nav, fieldset, .sum, .change")
+    assert not browser.find_elements(By.CSS_SELECTOR, "[data-jump], [data-part=sum], fieldset, .sum, .change")
     slide(browser, 999)
     assert texts(browser, "td") == ["4", "1"]
     assert (a.grad, b.grad) == (7.0, 0.0)
@@ -128,7 +128,7 @@ def test_every_text_fits_its_box_in_every_step(browser, tmp_path):
             const box = node.querySelector("ellipse") ?? [...node.querySelectorAll("polygon")].pop();
             return [...node.querySelectorAll("text")].filter((text) =>
                 !inside(text.getBoundingClientRect(), box.getBoundingClientRect())).map((text) => text.textContent)})"""
-    for step in range(119):
+    for step in range(123):
         slide(browser, step)
         assert browser.execute_script(outside) == [], step
 
@@ -140,10 +140,67 @@ def test_nothing_is_cut_off_on_a_projector(browser, tmp_path, size, samples):
     hidden = """return ["body", "#say", "#table"].filter((name) => {
         const e = document.querySelector(name);
         return e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight})"""
-    for step in range(29 * samples + 3):
+    for step in range(30 * samples + 3):
         slide(browser, step)
         assert browser.execute_script(hidden) == [], step
     assert browser.execute_script("return document.documentElement.scrollHeight <= innerHeight")
+
+
+@pytest.mark.parametrize(("size", "letters"), [((1920, 1080), 16), ((1280, 720), 9), ((1100, 1040), 9)])
+def test_the_whole_graph_is_shown_with_letters_as_large_as_that(browser, tmp_path, size, letters):
+    show(browser, batch_page(), tmp_path, *size)
+    assert browser.find_element(By.ID, "zoom").get_attribute("aria-pressed") == "false"
+    height = browser.execute_script("return 12 * document.querySelector('#graph svg:not([hidden])').getScreenCTM().a")
+    assert height >= letters
+
+
+def test_a_small_graph_fills_its_place(browser, tmp_path):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    show(browser, step_through(a * b + a), tmp_path, 1920, 1080)
+    room = browser.execute_script(
+        """const graph = document.querySelector("#graph svg g").getBoundingClientRect();
+        const place = document.getElementById("graph").getBoundingClientRect();
+        return Math.max(graph.width / place.width, graph.height / place.height)"""
+    )
+    assert room > 0.9
+
+
+def test_the_table_fills_its_place_and_hides_no_cell_under_its_header(browser, tmp_path):
+    show(browser, batch_page(), tmp_path, 1920, 1080)
+    share = "return document.querySelector('table').offsetHeight / document.getElementById('table').clientHeight"
+    assert browser.execute_script(share) > 0.8
+    random.seed(1)
+    model = nn.MLP(2, [9, 1])  # 37 rows: more than there is room for
+    shown = step_through(lambda x, y: losses.squared_error(model(x), y), [([0.5, -1.0], 1), ([1.5, 0.3], -1)])
+    show(browser, shown, tmp_path, 1280, 720)
+    hidden = """const [pane, head] = [document.getElementById("table"), document.querySelector("thead")];
+        const [outer, top] = [pane.getBoundingClientRect(), head.getBoundingClientRect().bottom];
+        const lit = [...document.querySelectorAll("td.lit")].map((td) => td.getBoundingClientRect());
+        return lit.length && !(lit[0].top > top - 1 && lit[0].bottom < outer.bottom + 1)"""
+    assert browser.execute_script("return document.querySelector('table').offsetHeight > innerHeight / 2")
+    count = browser.execute_script(f"return Number({SHORTER}.max)")
+    for step in [*range(count // 3, count), *range(count, 0, -7)]:  # both ways
+        slide(browser, step)
+        assert not browser.execute_script(hidden), step
+
+
+def test_marks_stay_clear_of_the_digits(browser, tmp_path):
+    show(browser, batch_page(), tmp_path, 1920, 1080, reduced_motion="reduce")
+    near = """const gap = (outer, inner) => Math.min(inner.left - outer.left, outer.right - inner.right);
+        const written = document.createRange();
+        const cells = [...document.querySelectorAll("td.lit")].map((td) => {
+            written.selectNodeContents(td);
+            return gap(td.getBoundingClientRect(), written.getBoundingClientRect());
+        });
+        const places = [...document.querySelectorAll("svg:not([hidden]) .node text.lit")];
+        const marks = places.map((e) =>
+            gap(e.previousSibling.getBoundingClientRect(), e.getBoundingClientRect()));
+        return [...cells.map((room) => room - 2), ...marks]"""
+    for step in (21, 23, 30, 53, 60, 121, 122):
+        slide(browser, step)
+        gaps = browser.execute_script(near)
+        assert gaps
+        assert min(gaps) >= 0, step
 
 
 LUMINANCE = """
@@ -167,7 +224,7 @@ return [...document.querySelectorAll(kinds)]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it(browser, tmp_path, scheme):
     show(browser, batch_page(), tmp_path, color_scheme=scheme, reduced_motion="reduce")
-    for step in (0, 3, 20, 23, 117, 118):
+    for step in (0, 3, 20, 23, 30, 121, 122):
         slide(browser, step)
         contrasts = browser.execute_script(LUMINANCE)
         assert len(contrasts) > 30
@@ -187,7 +244,7 @@ def test_motion_is_reduced_where_that_is_preferred(browser, tmp_path):
 def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_path):
     show(browser, batch_page(), tmp_path)
     controls = browser.find_elements(By.CSS_SELECTOR, "button, input, select, [tabindex]")
-    assert len(controls) == 6 + 2 + 6 + 1 + 1 + 1
+    assert len(controls) == 6 + 3 + 2 + 6 + 1 + 1 + 1
     names = [control.accessible_name for control in controls]
     assert all(names)
     assert {"First step", "Back", "Next", "Last step", "Play", "Step", "sample 1", "sum", "mean"} <= set(names)
@@ -195,7 +252,7 @@ def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_pat
     assert (say.get_attribute("aria-live"), say.get_attribute("aria-atomic")) == ("polite", "true")
     assert browser.find_element(By.CSS_SELECTOR, "svg").accessible_name.startswith("The graph")
     slide(browser, 22)
-    assert browser.find_element(By.ID, "slider").get_attribute("aria-valuetext") == "step 23 of 119, backward"
+    assert browser.find_element(By.ID, "slider").get_attribute("aria-valuetext") == "step 23 of 123, backward"
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
@@ -235,7 +292,7 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
     browser.get((tmp_path / "notebook.html").as_uri())
     browser.switch_to.frame(0)
     browser.find_element(By.ID, "next").click()
-    assert texts(browser, "#position") == ["step 2 of 119"]
+    assert texts(browser, "#position") == ["step 2 of 123"]
     browser.switch_to.default_content()
 
 
@@ -244,7 +301,7 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
 
 def test_a_batch_too_large_says_so_and_offers_a_smaller_one():
     with pytest.raises(
-        ValueError, match=r"13 samples are too many .* at most 12; .* batch\[:4\]; or raise max_samples"
+        ValueError, match=r"at most 12 samples, got 13; take fewer, such as batch\[:4\], or raise max_samples"
     ):
         batch_page(13)
     assert "13 samples" in batch_page(13, max_samples=13).html
@@ -253,28 +310,50 @@ def test_a_batch_too_large_says_so_and_offers_a_smaller_one():
 def test_a_net_too_large_says_so():
     x = Value(1.0)
     with pytest.raises(
-        ValueError, match=r"121 Values in one graph .* at most 120; take a smaller net, or raise max_nod"
+        ValueError, match=r"at most 120 Values in one graph, got 121; take a smaller .* raise max_nodes"
     ):
         step_through(functools.reduce(Value.__add__, [x] * 121))
     many = optim.SGD([Value(1.0) for _ in range(121)])
-    with pytest.raises(ValueError, match="121 parameters are too many for a table of at most 120"):
+    with pytest.raises(ValueError, match="at most 120 parameters, got 121"):
         step_through(lambda x: x * many.parameters[0], [1.0], many)
 
 
-def test_what_is_no_batch_or_loss_is_refused():
-    w = Value(1.0)
-    with pytest.raises(TypeError, match="wants a batch"):
-        step_through(lambda x: w * x)
-    with pytest.raises(ValueError, match="got none"):
-        step_through(lambda x: w * x, [])
-    with pytest.raises(TypeError, match="one graph"):
-        step_through(w * 2, [1.0])
-    with pytest.raises(TypeError, match=r"for sample 1 of the batch, got 2\.0"):
-        step_through(lambda x: x if x == 2.0 else w * x, [1.0, 2.0])
-    with pytest.raises(ValueError, match="'mean' or 'sum'; got 'max'"):
-        step_through(lambda x: w * x, [1.0], reduction="max")
+W = Value(1.0)
+
+
+def product(x):
+    return W * x
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options", "message"),
+    [
+        (TypeError, (product,), {}, "step_through: expected a batch of samples after the loss, got none"),
+        (TypeError, (product, 3), {}, "step_through: expected a batch, a list of samples, got 3 (int)"),
+        (TypeError, (product, ([1.0], 1)), {}, "got a sample"),
+        (TypeError, (product, data.DataLoader([1.0], 1)), {}, "got a DataLoader; write next(iter(loader))"),
+        (ValueError, (product, []), {}, "got none"),
+        (TypeError, (W * 2, [1.0]), {}, "expected a function that builds a sample's loss, got a Value, one graph"),
+        (TypeError, (nn.MLP(1, [1]), [1.0]), {}, "losses.squared_error(model(x), y), got"),
+        (TypeError, (0.5, [1.0]), {}, "losses.squared_error(model(x), y), got 0.5 (float)"),
+        (TypeError, (lambda x: x if x == 2.0 else W * x, [1.0, 2.0]), {}, "for sample 1 of the batch, got 2.0"),
+        (TypeError, (lambda x, y: W * x, [[1.0, 2]]), {}, "sample 0 of the batch: "),
+        (ValueError, (product, [1.0]), {"reduction": "max"}, "reduction must be 'mean' or 'sum', got 'max'"),
+        (TypeError, (product, [1.0], optim.SGD), {}, "write optim.SGD(model.parameters(), lr=0.1)"),
+        (TypeError, (product, [1.0], 0.1), {}, "step_through: optimizer must be an optimizer, got 0.1 (float)"),
+        (TypeError, (product, [1.0]), {"max_samples": None}, "max_samples must be a whole number, got None"),
+        (ValueError, (product, [1.0]), {"max_nodes": 0}, "step_through: max_nodes must be at least 1, got 0"),
+    ],
+)
+def test_wrong_arguments_get_one_line_that_says_what_to_write(kind, arguments, options, message):
+    with pytest.raises(kind, match=re.escape(message)) as error:
+        step_through(*arguments, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_there_is_no_page_under_no_grad():
     with no_grad(), pytest.raises(ValueError, match="no_grad"):
-        step_through(lambda x: w * x, [1.0])
+        step_through(product, [1.0])
 
 
 def test_what_is_not_installed_is_named(monkeypatch):

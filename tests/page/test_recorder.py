@@ -141,11 +141,34 @@ def test_a_sentence_comes_before_its_number():
     assert answer.lines == ["s = w₁·x₁ + w₂·x₂ + b = 0.31 · 1.2 + (−0.5) · (−2) + 0.25 = 1.622"]
     assert recorder.steps[-1].lines == [
         "δ = s.grad = 1",
-        "w₁.grad += δ·x₁ = 1 · 1.2 = 1.2",
-        "w₂.grad += δ·x₂ = 1 · (−2) = −2",
+        "w₁.grad += δ·x₁ = 1 · 1.2 = 1.2, so 0 + 1.2 = 1.2",
+        "w₂.grad += δ·x₂ = 1 · (−2) = −2, so 0 + (−2) = −2",
         "x₁.grad += δ·w₁ = 1 · 0.31 = 0.31",
         "x₂.grad += δ·w₂ = 1 · (−0.5) = −0.5",
         "b.grad += δ · 1 = 1 · 1 = 1",
+    ]
+
+
+def test_the_sum_is_written_out_where_it_happens():
+    """Old, this sample's share, new; at the end of a sample, what the parameters hold."""
+    w = Value(0.5, label="w")
+    batch = [(2.0, 3.0), (-1.0, 4.0), (0.5, 1.0)]
+    graphs = [nodes((w * Value(x, role="input") - y) ** 2) for x, y in batch]
+    shares = [2 * (0.5 * x - y) * x for x, y in batch]
+    assert shares == [-8.0, 9.0, -0.75]
+    recorder = Recorder(graphs, [w], None, ["…"] * 3)
+    sums = [line.split(", so ")[1] for step in recorder.steps for line in step.lines if line.startswith("w.grad += ")]
+    assert sums == ["0 + (−8) = −8", "−8 + 9 = 1", "1 + (−0.75) = 0.25"]
+    assert [step.lines for step in recorder.steps if step.phase == "sum"] == [
+        ["After sample 1 of 3 the parameters hold ∇e₁, the gradient of sample 1 alone."],
+        [
+            "After sample 2 of 3 the parameters hold ∇e₁ + ∇e₂, the sum of the samples so far.",
+            "w.grad = −8 + 9 = 1, and so on for each row of the table.",
+        ],
+        [
+            "After sample 3 of 3 the parameters hold ∇e₁ + ∇e₂ + ∇e₃, the sum of the samples so far.",
+            "w.grad = 1 + (−0.75) = 0.25, and so on for each row of the table.",
+        ],
     ]
 
 
@@ -155,7 +178,7 @@ def test_steps_come_in_the_order_of_the_passes():
     recorder = Recorder([graph, graph], model.parameters(), optim.SGD(model.parameters()), ["…", "…"])
     results = [i for i, node in enumerate(graph) if node.parents]
     one = [("sample", -1), *[("forward", i) for i in results for _ in range(2)], ("seed", len(graph) - 1)]
-    one += [("backward", i) for i in reversed(results)]
+    one += [*[("backward", i) for i in reversed(results)], ("sum", -1)]
     order = [(step.phase, step.node) for step in recorder.steps]
     assert order == [("start", -1), *one, *one, ("batch", -1), ("optimizer step", -1)]
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 
 import pytest
 from hypothesis import example, given
@@ -190,14 +191,19 @@ def test_names_in_latex(name, mathematics):
 
 def test_what_cannot_be_explained():
     a = Value(2.0)
-    with pytest.raises(TypeError, match=r"explain\(node, loss\)"):
-        explain(a)
-    with pytest.raises(TypeError, match="got 3 of type int"):
-        explain(a, 3)
-    with pytest.raises(ValueError, match="1 at least; got 0"):
-        explain(a, a * a, max_terms=0)
-    with pytest.raises(ValueError, match="made by hand"):
-        explain(a, Value(4.0, (a,), "double") * 2)
+    for kind, arguments, options, message in [
+        (TypeError, (a,), {}, "explain: expected a node and its loss, got the node alone; write explain(node, loss)"),
+        (TypeError, (a, 3), {}, "explain: expected Values, got 3 (int)"),
+        (TypeError, (a, [a * a]), {}, "(list); for several losses, write explain(node, *losses)"),
+        (TypeError, ("a", a), {}, "explain: expected Values, got 'a' (str)"),
+        (ValueError, (a * a, a), {}, "the first argument was computed from the second; write explain(node, loss)"),
+        (ValueError, (a, a * a), {"max_terms": 0}, "explain: max_terms must be at least 1, got 0"),
+        (TypeError, (a, a * a), {"max_terms": 2.5}, "explain: max_terms must be a whole number, got 2.5 (float)"),
+        (ValueError, (a, Value(4.0, (a,), "double") * 2), {}, "was made by hand and has no local derivatives"),
+    ]:
+        with pytest.raises(kind, match=re.escape(message)) as error:
+            explain(*arguments, **options)
+        assert "\n" not in str(error.value)
 
 
 def test_at_the_prompt_it_is_the_text():

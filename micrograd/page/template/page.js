@@ -10,7 +10,7 @@ const svgs = all("#graph svg");
 const places = all("[data-place]");
 const wholes = svgs.map((svg) => svg.getAttribute("viewBox").split(" ").map(Number));
 const LETTERS = 12; // the height of the graph's letters, in its own units
-const ARROWS = { forward: "forward →", seed: "seed ←", backward: "← backward" };
+const ARROWS = { forward: "forward →", seed: "seed ←", backward: "← backward", sum: "the sum so far" };
 
 let at = 0;
 let reduction = document.body.dataset.reduction;
@@ -45,8 +45,8 @@ function show(index) {
   const texts = written();
   const lit = pointedAt(step);
   for (const place of places) {
-    const { place: name, before } = place.dataset;
-    place.textContent = before ? before + (texts[name] ?? "·") : texts[name] ?? "";
+    const name = place.dataset.place;
+    place.textContent = texts[name] ?? (/^v/.test(name) ? "·" : "");
     place.classList.toggle("lit", lit.has(name));
   }
   const atWork = mark(svg, step);
@@ -56,7 +56,7 @@ function show(index) {
   byId("phase").textContent = ARROWS[step.phase] ?? step.phase;
   byId("sample").textContent = step.sample >= 0 && pictures.length > 1 ? `sample ${sample + 1} of ${pictures.length}` : "";
   byId("lines").replaceChildren(...step.lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
-  byId("lines").classList.toggle("few", step.lines.length < 4);
+  byId("lines").dataset.lines = step.lines.length > 6 ? "more" : step.lines.length;
   byId("say").scrollTop = 0;
 
   byId("slider").value = at;
@@ -65,6 +65,7 @@ function show(index) {
   Object.assign(document.body.dataset, { reduction, phase: step.phase });
   const here = step.phase === "start" ? "start" : step.sample >= 0 ? String(step.sample) : "batch";
   all("[data-jump]").forEach((button) => button.setAttribute("aria-current", button.dataset.jump === here));
+  all("[data-part]").forEach((button) => button.setAttribute("aria-current", button.dataset.part === part(step)));
   for (const cell of all("td.lit").reverse()) reveal(cell); // the first last, in case there is no room for all
 }
 
@@ -137,6 +138,25 @@ function section(direction) {
   go(target ?? (direction > 0 ? steps.length - 1 : 0));
 }
 
+// The pass that a step is part of: the seed begins the backward pass.
+function part(step) {
+  return step.phase === "seed" ? "backward" : step.phase;
+}
+
+// To a pass of the sample on show.
+function jumpToPart(name) {
+  const sample = Math.max(0, ...steps.slice(0, at + 1).map((step) => step.sample));
+  const found = steps.findIndex((step) => step.sample === sample && part(step) === name);
+  if (found >= 0) go(found);
+}
+
+// To the first step of the next pass, or of the one before.
+function pass(direction) {
+  const starts = steps.flatMap((step, i) => (i && part(step) === part(steps[i - 1]) && step.sample === steps[i - 1].sample ? [] : [i]));
+  const target = direction > 0 ? starts.find((i) => i > at) : starts.reverse().find((i) => i < at);
+  go(target ?? (direction > 0 ? steps.length - 1 : 0));
+}
+
 function zoom(on = !zoomed) {
   zoomed = on;
   byId("zoom").setAttribute("aria-pressed", zoomed);
@@ -153,6 +173,7 @@ const ACTIONS = {
 };
 for (const [id, action] of Object.entries(ACTIONS)) byId(id).addEventListener("click", action);
 all("[data-jump]").forEach((button) => button.addEventListener("click", () => jump(button.dataset.jump)));
+all("[data-part]").forEach((button) => button.addEventListener("click", () => jumpToPart(button.dataset.part)));
 // A click with the mouse leaves the focus where it is, so that space goes on to play and pause.
 all("button").forEach((button) => button.addEventListener("mousedown", (event) => event.preventDefault()));
 byId("slider").addEventListener("input", () => go(Number(byId("slider").value)));
@@ -169,6 +190,8 @@ const KEYS = {
   ArrowRight: ACTIONS.next,
   Home: ACTIONS.first,
   End: ACTIONS.last,
+  ArrowUp: () => pass(-1),
+  ArrowDown: () => pass(1),
   PageUp: () => section(-1),
   PageDown: () => section(1),
   " ": ACTIONS.play,
@@ -177,8 +200,8 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (!(key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-  // A control that has a use of its own for the key keeps it.
-  if (target.matches("select, [type=radio]") || (target.matches("button") && key === " ")) return;
+  // A control that uses the key itself keeps it.
+  if (target.matches("select, [type=radio]") || (target.id === "table" && key.startsWith("Arrow")) || (target.matches("button") && key === " ")) return;
   event.preventDefault();
   KEYS[key]();
 });

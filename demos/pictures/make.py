@@ -1,0 +1,97 @@
+"""Make the pictures of the README again: the same code, the same pictures.
+
+    python demos/pictures/make.py                 # all that are listed below
+    python demos/pictures/make.py network page    # these
+
+``expression`` and ``network`` are what the README's own code draws, ``page`` is its page in a browser (Chromium with
+its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. The playground and the
+benchmarks are not among them: one is taken by hand, the other is made by ``benchmarks/report.py``.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
+SIZE = (1600, 900)
+
+
+def readme(wanted: set[str]) -> None:
+    """Run the README's code; what ``picture`` and ``page`` are where an image follows is the image."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^```python\n(.*?)^```|\]\(demos/pictures/(\w+)\.\w+\)", text, re.DOTALL | re.MULTILINE)
+    names: dict = {}
+    last = max(i for i, (_, image) in enumerate(parts) if image in wanted)
+    for code, image in parts[: last + 1]:
+        if code:
+            exec(code, names)
+        elif image in wanted and image == "page":
+            photograph(names["page"], HERE / "page.png")
+        elif image in wanted:
+            names["picture"].save(HERE / f"{image}.svg")
+
+
+def photograph(page, path: Path) -> None:
+    """The page in a browser, at the step of ``STEP``."""
+    from selenium import webdriver
+
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
+        sys.exit("page needs Chromium with its driver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in ("headless", "no-sandbox", "hide-scrollbars", "force-device-scale-factor=1"):
+        options.add_argument(f"--{flag}")
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        metrics = {"width": SIZE[0], "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        still = [
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+            {"name": "prefers-color-scheme", "value": "light"},
+        ]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+        with tempfile.TemporaryDirectory() as folder:
+            browser.get(page.save(Path(folder) / "page.html").as_uri())
+            found = browser.execute_script(
+                """const slider = document.getElementById("slider");
+                for (let i = 0; i <= slider.max; i++) {
+                    slider.value = i;
+                    slider.dispatchEvent(new Event("input"));
+                    const text = document.getElementById("say").textContent;
+                    if ([...arguments].every((words) => text.includes(words))) return true;
+                }""",
+                *STEP,
+            )
+            if not found:
+                sys.exit(f"no step of the page has the words {' and '.join(STEP)}")
+            browser.save_screenshot(str(path))
+    finally:
+        browser.quit()
+
+
+def demo(name: str) -> None:
+    """Run the demo and keep the picture of its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, str(HERE.parent / f"{name}.py"), "--out", folder], check=True)
+        shutil.copy(Path(folder) / f"{name}.png", HERE)
+
+
+README, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(README + DEMOS)} (default: all)")
+    chosen = set(parser.parse_args().pictures) or {*README, *DEMOS}
+    if chosen - {*README, *DEMOS}:
+        parser.error(f"picture must be one of {', '.join(README + DEMOS)}, got {', '.join(sorted(chosen))}")
+    if chosen & {*README}:
+        readme(chosen & {*README})
+    for name in sorted(chosen & {*DEMOS}):
+        demo(name)
