@@ -86,7 +86,8 @@ def verdict(report: Report) -> str:
         return f"All that is offered holds, in {len(levels)} level{'s' * (len(levels) != 1)}."
     stuck = next(standing for standing in levels if not standing.passed)
     reached = f"Passed up to level {report.reached}" if report.reached else "No level is passed"
-    count = f"{len(failed)} case{'s' * (len(failed) != 1)} of {len(report.results)} failed"
+    tried = sum(result.outcome != NOT_OFFERED for result in report.results)
+    count = f"{len(failed)} of {tried} cases failed"
     first = next((result for result in failed if result.level == stuck.level), None)
     if first:
         return f"{reached}; {count}. Begin with {first.number}: {first.title}."
