@@ -166,7 +166,7 @@ def load(spec: str, root: str = "") -> Adapter:
     if not all(part.isidentifier() for part in module_name.split(".")):
         setup = f"import importlib\n{first} = importlib.import_module({module_name!r}).{first}"
     adapter = adapt(found, setup, name, module)
-    adapter.name = adapter.name or _versioned(spec, module_name)
+    adapter.name = adapter.name or _versioned(f"{module_name}:{name}", module_name)
     return adapter
 
 
@@ -213,17 +213,15 @@ def _class_in(module: ModuleType) -> str:
 
 
 def _versioned(spec: str, module_name: str) -> str:
-    from importlib import metadata  # noqa: PLC0415  # takes long to import
+    """The name and version of the installed package that a module is from, else what was given."""
+    from importlib import metadata  # noqa: PLC0415  # takes long to import, and so does the look at what is installed
 
-    try:
-        top = module_name.partition(".")[0]
-        names = metadata.packages_distributions().get(top, [])
-        file = getattr(importlib.import_module(top), "__file__", None) or ""
-        for name in names:
-            if Path(file).is_relative_to(Path(str(metadata.distribution(name).locate_file("")))):
-                return f"{name} {metadata.version(name)} ({spec})"
-    except Exception:  # a version is nice to have
-        pass
+    top = module_name.partition(".")[0]
+    file = Path(getattr(sys.modules[top], "__file__", None) or "")
+    for distribution in metadata.distributions(path=[str(file.parent), str(file.parent.parent)]):
+        files = [path.parts[0] for path in distribution.files or () if path.suffix == ".py"]
+        if top in files or f"{top}.py" in files:
+            return f"{distribution.metadata['Name']} {distribution.version} ({spec})"
     return spec
 
 
@@ -469,4 +467,5 @@ def close(got: float, right: float, double: bool) -> bool:
     if math.isnan(got) or math.isinf(got):
         return got == right
     digits = 1e-9 if double else 1e-4
-    return abs(got - right) <= digits * abs(right) + (1e-12 if double else 1e-6) * (0 if 0 < abs(right) < 1e-100 else 1)
+    tiny = 0 < abs(right) < 1e-100  # such a number is what the case is about
+    return abs(got - right) <= digits * (abs(right) if tiny else max(abs(right), 1.0))

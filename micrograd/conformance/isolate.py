@@ -22,15 +22,15 @@ from micrograd.conformance.expressions import TITLES
 from micrograd.conformance.run import NOT_RUN, WRONG, Report, Result
 
 WORKER = Path(__file__).with_name("worker.py")
-IMPORT_SECONDS = 30.0
 MOST_STOPS = 3
 
 
 @dataclass
 class Limits:
-    """What an engine may use: seconds a case, bytes of memory (where the system can limit that)."""
+    """What an engine may use: seconds a case and for its import, bytes of memory where the system can limit that."""
 
-    seconds: float = 20.0
+    seconds: float = 30.0
+    import_seconds: float = 30.0
     memory: int = 2 * 2**30
 
 
@@ -63,7 +63,7 @@ def examine(
         current: dict[str, Any] = {}
         with _Process(python, job) as process:
             while left:
-                answer = process.answer(limits.seconds if current else IMPORT_SECONDS)
+                answer = process.answer(limits.seconds if current else limits.import_seconds)
                 if "result" in answer:
                     report.results.append(Result.from_record(answer["result"]))
                     left.pop(0)

@@ -36,7 +36,8 @@ class Checked(Report):
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{s.level}</td><td style='text-align:left'>{escape(LEVELS[s.level - 1].title)}</td>"
-            f"<td>{s.holds}</td><td>{s.wrong}</td><td>{s.not_offered}</td><td>{'passed' if s.passed else '<b>failed</b>'}</td></tr>"
+            f"<td>{s.holds}</td><td>{s.wrong}</td><td>{s.not_offered}</td>"
+            f"<td>{'passed' if s.passed else '<b>failed</b>'}</td></tr>"
             for s in self.levels
         )
         head = "".join(f"<th>{name}</th>" for name in ("level", "", "holds", "wrong", "not offered", ""))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from micrograd.conformance.cases import LEVELS, VERSION
+from micrograd.conformance.cases import LEVELS, MEANING, VERSION
 from micrograd.conformance.run import HOLDS, NOT_OFFERED, Report, Result
 
 SUITE = f"micrograd.conformance {VERSION}"
@@ -20,15 +20,16 @@ def table(report: Report) -> str:
         title = LEVELS[standing.level - 1].title
         verdict = "passed" if standing.passed else "failed"
         if standing.missing:
-            verdict += f": requires {_short(standing.missing)}"
+            verdict += f": requires {requirement(standing.missing)}"
         counts = f"{standing.holds:>5}  {standing.wrong:>5}  {standing.not_offered:>11}"
         lines.append(f"{standing.level}  {title:<47} {counts}   {verdict}")
     return "\n".join(lines)
 
 
-def _short(missing: str) -> str:
-    names = missing.split(" or ")
-    return missing if len(names) <= 3 else f"one of {', '.join(names)}"
+def requirement(missing: str) -> str:
+    """What a level requires, in words."""
+    names = [MEANING.get(name, name) for name in missing.split(" or ")]
+    return " or ".join(names) if len(names) <= 3 else f"one of {', '.join(names)}"
 
 
 def failures(report: Report) -> list[Result]:
@@ -49,9 +50,11 @@ def as_text(report: Report, everything: bool = False, points: str = "") -> str:
     if len(failed) > len(shown):
         rest = [f"{result.number:<9} {result.title}" for result in failed[len(shown) :]]
         parts.append("Also wrong (--all shows these in full):\n" + "\n".join(rest))
-    absent = sorted({need for r in report.results if r.outcome == NOT_OFFERED for need in r.problem.split(", ")})
+    absent = sorted(
+        {MEANING.get(n, n) for r in report.results if r.outcome == NOT_OFFERED for n in r.problem.split(", ")}
+    )
     if absent:
-        parts.append(f"Not offered by this engine, so not tried: {', '.join(absent)}.")
+        parts.append(f"Not found in this engine, so not tried: {', '.join(absent)}.")
     if any(result.number.endswith("random") and result.problem.startswith("install") for result in report.results):
         parts.append("Random expressions were not tried: pip install hypothesis")
     parts.append(verdict(report))
@@ -91,7 +94,7 @@ def verdict(report: Report) -> str:
     first = next((result for result in failed if result.level == stuck.level), None)
     if first:
         return f"{reached}; {count}. Begin with {first.number}: {first.title}."
-    return f"{reached}; {count}. Level {stuck.level} requires {_short(stuck.missing or 'cases that hold')}."
+    return f"{reached}; {count}. Level {stuck.level} requires {requirement(stuck.missing)}."
 
 
 def points(report: Report, weights: Mapping[str, float]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from micrograd.conformance.isolate import Limits, examine
 from micrograd.conformance.run import HOLDS, NOT_RUN
 
 CASES = ["1.1", "1.2", "2.1"]
-LIMITS = Limits(seconds=2.0, memory=2**30)
+LIMITS = Limits(seconds=1.0, import_seconds=5.0, memory=2**30)
 
 
 def backward(lines):
@@ -23,7 +23,7 @@ def backward(lines):
 
 
 HOSTILE = {
-    "endless_loop": (backward("        while True:\n            pass\n"), "took more than 2 s"),
+    "endless_loop": (backward("        while True:\n            pass\n"), "took more than 1 s"),
     "endless_import": ("while True:\n    pass\n", "at import"),
     "ten_gigabytes": (backward("        self.kept = [0] * 1_250_000_000\n"), "MemoryError"),
     "exit": (backward("        import os\n        os._exit(0)\n"), "the interpreter ended, with exit status 0"),
@@ -34,12 +34,15 @@ HOSTILE = {
         backward("        import ctypes\n        ctypes.string_at(0)\n"),
         "the interpreter crashed: segmentation fault",
     ),
-    "flood": (backward("        while True:\n            print('flood' * 1000)\n"), "took more than 2 s"),
+    "flood": (backward("        while True:\n            print('flood' * 1000)\n"), "took more than 1 s"),
     "flood_below_python": (
         backward("        import os\n        while True:\n            os.write(1, b'flood' * 1000)\n"),
-        "took more than 2 s",
+        "took more than 1 s",
     ),
-    "import_error": ("import no_such_module_here\n\n\nclass Value:\n    def backward(self):\n        pass\n", "ModuleNotFoundError"),
+    "import_error": (
+        "import no_such_module_here\n\n\nclass Value:\n    def backward(self):\n        pass\n",
+        "ModuleNotFoundError",
+    ),
     "syntax_error": ("class Value:\n    def backward(self)\n", "SyntaxError"),
     "returns_itself": (
         "class Value:\n    def __new__(cls, *_):\n        return cls\n\n    def __add__(self, _):\n        return self\n\n"
@@ -47,19 +50,24 @@ HOSTILE = {
         "expected Value(3.0) to keep its number",
     ),
     "equals_everything": (
-        RIGHT.replace("class Value:\n", "class Value:\n    def __eq__(self, other):\n        return True\n\n"
-                      "    def __hash__(self):\n        return 1\n\n").replace("self.grad = 0.0", "self.grad = Value"),
+        RIGHT.replace(
+            "class Value:\n",
+            "class Value:\n    def __eq__(self, other):\n        return True\n\n"
+            "    def __hash__(self):\n        return 1\n\n",
+        ).replace("self.grad = 0.0", "self.grad = Value"),
         "",
     ),
     "takes_every_name": (
         "class Value:\n    def __init__(self, *_):\n        pass\n\n    def __getattr__(self, name):\n        return self\n\n"
         "    def backward(self):\n        pass\n",
-        "expected Value(3.0) to keep its number",
+        "",
     ),
     "children": (
-        backward("        import subprocess, sys\n        subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
-                 "        while True:\n            pass\n"),
-        "took more than 2 s",
+        backward(
+            "        import subprocess, sys\n        subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
+            "        while True:\n            pass\n"
+        ),
+        "took more than 1 s",
     ),
 }
 
@@ -82,7 +90,7 @@ def test_a_case_that_is_stopped_does_not_stop_the_next(tmp_path):
     report = examine("slow:Value", CASES, str(tmp_path), limits=LIMITS)
     assert [result.outcome for result in report.results] == [HOLDS, run.WRONG, run.WRONG]
     assert report.results[1].example.startswith("from slow import Value\na = Value(2.0)")
-    assert report.results[1].example.endswith("# it took more than 2 s and was stopped")
+    assert report.results[1].example.endswith("# it took more than 1 s and was stopped")
 
 
 def test_an_engine_that_is_stopped_three_times_is_not_tried_further(tmp_path):
@@ -109,13 +117,27 @@ def test_a_folder_is_graded_and_the_hostile_harm_nobody(tmp_path, capsys):
     weights = tmp_path / "weights.json"
     weights.write_text('{"1": 8, "2.1": 2}', encoding="utf-8")
     table = tmp_path / "grades.csv"
-    arguments = ["--only", "1", "--only", "2.1", "--csv", str(table), "--points", str(weights), "--seconds", "2"]
+    arguments = ["--only", "1", "--only", "2.1", "--csv", str(table), "--points", str(weights), "--seconds", "1"]
     assert main([str(folder), *arguments, "--jobs", "2"]) == 1
     with table.open(encoding="utf-8", newline="") as file:
         rows = {row["submission"]: row for row in csv.DictReader(file)}
     assert list(rows) == sorted(rows)
-    assert rows.keys() == {"anna-right", "berta", "empty", "exit.py", "flood.py", "random.py", "segmentation_fault.py", "syntax_error.py"}
-    assert [rows[name]["points"] for name in ("anna-right", "berta", "syntax_error.py", "empty")] == ["10.0", "10.0", "0.0", "0.0"]
+    assert rows.keys() == {
+        "anna-right",
+        "berta",
+        "empty",
+        "exit.py",
+        "flood.py",
+        "random.py",
+        "segmentation_fault.py",
+        "syntax_error.py",
+    }
+    assert [rows[name]["points"] for name in ("anna-right", "berta", "syntax_error.py", "empty")] == [
+        "10.0",
+        "10.0",
+        "0.0",
+        "0.0",
+    ]
     assert rows["exit.py"]["failed"].startswith("1.2 1.3 1.4")
     assert "SyntaxError" in rows["syntax_error.py"]["note"]
     assert "another module named random" in rows["random.py"]["note"]

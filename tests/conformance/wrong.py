@@ -1,4 +1,4 @@
-"""Wrong engines, each with one mistake that students make: the right engine ``engines/closures.py`` with a line changed.
+"""Wrong engines, each with one mistake that students make: ``engines/closures.py`` with a line changed.
 
 Each is a name, the case that is meant for it, and pairs of old and new text.
 """
@@ -105,14 +105,20 @@ WRONG = {
             )
         ],
     ),
-    "only floats beside a value": ("4.1", [("isinstance(x, Value) else Value(x)", "not isinstance(x, float) else Value(x)")]),
+    "only floats beside a value": (
+        "4.1",
+        [("isinstance(x, Value) else Value(x)", "not isinstance(x, float) else Value(x)")],
+    ),
     "no __radd__": ("4.2", [("    def __radd__(self, other):\n        return self + other\n\n", "")]),
     "__rsub__ the wrong way round": ("4.4", [("as_value(other) - self", "self - as_value(other)")]),
     "a quotient's second slope": ("4.9", [("-g * a / b**2", "g * a / b")]),
     "a power keeps its exponent": ("4.10", [("g * n * a ** (n - 1)", "g * n * a**n")]),
     "division of whole numbers": (
         "4.14",
-        [("self.data = float(data)", "self.data = data"), ("Value(a / b,", "Value(a // b if a == int(a) == 1 else a / b,")],
+        [
+            ("self.data = float(data)", "self.data = data"),
+            ("Value(a / b,", "Value(a // b if a == int(a) == 1 else a / b,"),
+        ],
     ),
     "closure over the loop variable": ("4.16", [("def as_value", FUNCTIONS_IN_A_LOOP.strip() + "\n\n\ndef as_value")]),
     "logarithm to the base 10": ("4.17", [("math.log(a)", "math.log10(a)")]),
@@ -125,7 +131,12 @@ WRONG = {
     ),
     "only the last sample counts": (
         "6.8",
-        [("        e.backward()\n", "        for node in sort(e):\n            node.grad = 0.0\n        e.backward()\n")],
+        [
+            (
+                "        e.backward()\n",
+                "        for node in sort(e):\n            node.grad = 0.0\n        e.backward()\n",
+            )
+        ],
     ),
     "the mean is taken twice": ("6.9", [("e = e / len(batch)", "e = e / len(batch) / len(batch)")]),
     "the batch is averaged before the product": (
@@ -190,11 +201,21 @@ WRONG = {
     ),
     "the order comes from a set": (
         "8.6",
-        [("stack.extend((parent, False) for parent in node.parents)", "stack.extend((p, False) for p in set(node.parents))")],
+        [
+            (
+                "stack.extend((parent, False) for parent in node.parents)",
+                "stack.extend((p, False) for p in set(node.parents))",
+            )
+        ],
     ),
     "slopes are computed in the backward pass": (
         "9.1",
-        [(MUL, "        return Value(self.data * other.data, (self, other), lambda g: (g * other.data, g * self.data))\n")],
+        [
+            (
+                MUL,
+                "        return Value(self.data * other.data, (self, other), lambda g: (g * other.data, g * self.data))\n",
+            )
+        ],
     ),
     "closures over the old nodes": (
         "9.3",

@@ -1,4 +1,4 @@
-"""A right engine in the style of closures: each operation leaves a function from its gradient to its operands' shares."""
+"""A right engine in the style of closures: an operation leaves a function from its gradient to its operands' shares."""
 
 import math
 

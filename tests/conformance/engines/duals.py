@@ -1,10 +1,10 @@
-"""A right engine in the style of dual numbers, in reverse: a number with the slopes that lead to it, as a dictionary."""
+"""A right engine in the style of dual numbers, in reverse: a number, and a dictionary of its slopes by operand."""
 
 import math
 
 
 class Dual:
-    __slots__ = ("value", "derivative", "slopes")
+    __slots__ = ("derivative", "slopes", "value")
 
     def __init__(self, value, slopes=None):
         self.value = float(value)
