@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--points", metavar="FILE", help='JSON with points for levels or cases: {"1": 10, "2.1": 5}')
     add("--json", nargs="?", const="-", metavar="FILE", help="write all as JSON, to a file or to standard output")
     add("--csv", metavar="FILE", help="of a folder: write a row for each submission")
-    add("--seconds", type=float, default=Limits.seconds, help="for each case (30)")
+    add("--seconds", type=float, default=Limits.seconds, help="of computing, for each case (30)")
     add("--memory", type=int, default=Limits.memory // 2**20, help="in MiB, where the system can limit it (2048)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="of a folder: submissions at a time (as many as CPUs)")
     return parser

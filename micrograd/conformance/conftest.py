@@ -7,7 +7,7 @@ import pytest
 from micrograd.conformance.expressions import numbers
 from micrograd.conformance.isolate import examine
 from micrograd.conformance.locate import locate
-from micrograd.conformance.run import NOT_OFFERED, NOT_RUN, Report, Result
+from micrograd.conformance.run import NOT_OFFERED, SKIPPED, Report, Result
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,6 +35,6 @@ def report(request: pytest.FixtureRequest) -> Report:
 def result(number: str, report: Report) -> Result:
     """What came of one case; skips what is not offered."""
     found = next(result for result in report.results if result.number == number)
-    if found.outcome == NOT_OFFERED or (found.outcome == NOT_RUN and found.problem.startswith("install")):
+    if found.outcome in (NOT_OFFERED, SKIPPED):
         pytest.skip(f"{found.outcome}: {found.problem}")
     return found

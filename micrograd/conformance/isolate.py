@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.conformance import cases
-from micrograd.conformance.expressions import TITLES
+from micrograd.conformance.expressions import TITLES, allowed
 from micrograd.conformance.run import NOT_RUN, WRONG, Report, Result
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -27,7 +27,11 @@ MOST_STOPS = 3
 
 @dataclass
 class Limits:
-    """What an engine may use: seconds a case and for its import, bytes of memory where the system can limit that."""
+    """What an engine may use: seconds a case and for its import, bytes of memory where the system can limit that.
+
+    Seconds are of computing, so that a busy machine changes no grade. An engine that waits, or a system without such a
+    limit, is stopped after four times as many by the clock.
+    """
 
     seconds: float = 30.0
     import_seconds: float = 30.0
@@ -59,11 +63,13 @@ def examine(
     left = list(wanted)
     stops = 0
     while left:
-        job = {"spec": spec, "root": str(Path(root).resolve()), "cases": left, "seed": seed, "memory": limits.memory}
+        job = {"spec": spec, "root": str(Path(root).resolve()), "cases": left, "seed": seed}
+        job |= {"memory": limits.memory, "seconds": limits.seconds, "import_seconds": limits.import_seconds}
         current: dict[str, Any] = {}
         with _Process(python, job) as process:
             while left:
-                answer = process.answer(limits.seconds if current else limits.import_seconds)
+                most = allowed(current["begin"], limits.seconds) if current else limits.import_seconds
+                answer = process.answer(most)
                 if "result" in answer:
                     report.results.append(Result.from_record(answer["result"]))
                     left.pop(0)
@@ -135,19 +141,19 @@ class _Process:
         self.lines.put(b"")
 
     def answer(self, seconds: float) -> dict[str, Any]:
-        """The next answer, or {"ended": why there is none}."""
+        """The next answer, or {"ended": why there is none}; seconds are those that it may compute."""
         try:
-            line = self.lines.get(timeout=seconds)
+            line = self.lines.get(timeout=4 * seconds)
         except queue.Empty:
-            return {"ended": f"it took more than {seconds:g} s and was stopped"}
+            return {"ended": f"it took more than {4 * seconds:g} s and was stopped"}
         try:
             answer: dict[str, Any] = json.loads(line)
             self.begun = True
             return answer
         except ValueError:
-            return {"ended": self._end()}
+            return {"ended": self._end(seconds)}
 
-    def _end(self) -> str:
+    def _end(self, seconds: float) -> str:
         try:
             status = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -157,6 +163,8 @@ class _Process:
             return f"the suite did not start: {self.process.stderr.read(2000).decode(errors='replace').strip()[-300:]}"
         if status >= 0:
             return f"the interpreter ended, with exit status {status}"
+        if status == -getattr(signal, "SIGXCPU", 0):
+            return f"it computed for more than {seconds:g} s and was stopped"
         names = {"SIGSEGV": "segmentation fault", "SIGKILL": "killed, perhaps for its use of memory"}
         name = signal.Signals(-status).name
         return f"the interpreter crashed: {names.get(name, name)}"

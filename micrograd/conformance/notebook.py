@@ -67,7 +67,7 @@ def check(engine: Any, level: int = len(LEVELS), only: Sequence[str] = (), seed:
     module = getattr(engine, "__module__", "__main__")
     importable = getattr(sys.modules.get(module), name, None) is engine and module not in ("__main__", "builtins")
     adapter = adapt(engine, f"from {module} import {name}" if importable else "", name)
-    report = Checked(adapter.name or f"{module}:{name}", offers=offers_of(adapter), names=adapter.known_names())
+    report = Checked(f"{module}:{name}" if importable else name, offers=offers_of(adapter), names=adapter.known_names())
     for number in numbers(level, only):
         if number not in TITLES:
             report.results.append(run_case(find(number), adapter))

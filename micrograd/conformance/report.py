@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from micrograd.conformance.cases import LEVELS, MEANING, VERSION
-from micrograd.conformance.run import HOLDS, NOT_OFFERED, Report, Result
+from micrograd.conformance.run import HOLDS, NOT_OFFERED, NOT_RUN, SKIPPED, WRONG, Report, Result
 
 SUITE = f"micrograd.conformance {VERSION}"
 SHOWN = 10
@@ -33,7 +33,7 @@ def requirement(missing: str) -> str:
 
 
 def failures(report: Report) -> list[Result]:
-    return [result for result in report.results if result.outcome not in (HOLDS, NOT_OFFERED)]
+    return [result for result in report.results if result.outcome in (WRONG, NOT_RUN)]
 
 
 def as_text(report: Report, everything: bool = False, points: str = "") -> str:
@@ -55,7 +55,7 @@ def as_text(report: Report, everything: bool = False, points: str = "") -> str:
     )
     if absent:
         parts.append(f"Not found in this engine, so not tried: {', '.join(absent)}.")
-    if any(result.number.endswith("random") and result.problem.startswith("install") for result in report.results):
+    if any(result.outcome == SKIPPED for result in report.results):
         parts.append("Random expressions were not tried: pip install hypothesis")
     parts.append(verdict(report))
     return "\n\n".join(parts + [points] * bool(points))
@@ -89,8 +89,7 @@ def verdict(report: Report) -> str:
         return f"All that is offered holds, in {len(levels)} level{'s' * (len(levels) != 1)}."
     stuck = next(standing for standing in levels if not standing.passed)
     reached = f"Passed up to level {report.reached}" if report.reached else "No level is passed"
-    tried = sum(result.outcome != NOT_OFFERED for result in report.results)
-    count = f"{len(failed)} of {tried} cases failed"
+    count = f"{len(failed)} of {_tried(report)} cases failed"
     first = next((result for result in failed if result.level == stuck.level), None)
     if first:
         return f"{reached}; {count}. Begin with {first.number}: {first.title}."
@@ -163,13 +162,29 @@ def write_csv(file: TextIO, reports: Mapping[str, Report], weights: Mapping[str,
         row = [_cell(name), VERSION, report.reached, *(held.get(level, "") for level in levels)]
         if weights is not None:
             row += [round(number, 2) for number in points(report, weights)]
-        failed = "" if report.problem else " ".join(result.number for result in failures(report))
-        writer.writerow([*row, failed, _cell(report.problem or verdict(report))])
+        failed = "" if report.problem else " ".join(r.number for r in failures(report) if r.outcome != NOT_RUN)
+        writer.writerow([*row, failed, _cell(note(report))])
 
 
 def _cell(text: str) -> str:
     """Text that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def note(report: Report) -> str:
+    """An engine in one line of a table."""
+    failed = [result for result in failures(report) if result.outcome != NOT_RUN]
+    if report.problem:
+        return report.problem
+    if any(result.outcome == NOT_RUN for result in failures(report)):
+        return f"stopped: {failed[-1].problem}" if failed else "not run"
+    if failed:
+        return f"{len(failed)} of {_tried(report)} cases failed; begin with {failed[0].number}"
+    return "all that is offered holds" if report.holds else verdict(report)
+
+
+def _tried(report: Report) -> int:
+    return sum(result.outcome not in (NOT_OFFERED, SKIPPED) for result in report.results)
 
 
 def summary(reports: Mapping[str, Report], weights: Mapping[str, float] | None = None) -> str:
@@ -178,10 +193,9 @@ def summary(reports: Mapping[str, Report], weights: Mapping[str, float] | None =
     lines = [SUITE, "", f"{'submission':<{width}}  passed up to level{'  points' * (weights is not None)}"]
     for name, report in reports.items():
         mark = f"{points(report, weights)[0]:>8.1f}" if weights is not None else ""
-        note = report.problem or (f"all {len(report.results)} hold" if report.holds else verdict(report))
-        lines.append(f"{name:<{width}}  {report.reached:>18}{mark}  {note}")
+        lines.append(f"{name:<{width}}  {report.reached:>18}{mark}  {note(report)}")
     runnable = [report for report in reports.values() if not report.problem]
-    counts = Counter((r.number, r.title) for report in runnable for r in failures(report))
+    counts = Counter((r.number, r.title) for report in runnable for r in failures(report) if r.outcome != NOT_RUN)
     if counts:
         lines += ["", "Cases that fail most often:"]
         lines += [f"{n:>5} of {len(runnable)}  {number:<9} {title}" for (number, title), n in counts.most_common(8)]

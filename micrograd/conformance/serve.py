@@ -3,6 +3,7 @@
 import copy
 import gc
 import json
+import math
 import os
 import pickle
 import random
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 
 from micrograd.conformance.adapter import load
 from micrograd.conformance.cases import find
-from micrograd.conformance.expressions import TITLES, available, run_random
+from micrograd.conformance.expressions import TITLES, allowed, available, run_random
 from micrograd.conformance.run import describe, example_of, offers_of, run_case
 
 # Imported before an engine can be: a submission's random.py must not take the place of Python's.
@@ -45,6 +46,17 @@ def limit(memory: int) -> None:
             resource.setrlimit(getattr(resource, name), (most, most))
         except (AttributeError, OSError, ValueError):
             continue
+
+
+def limit_computing(seconds: float) -> None:
+    """Let this process compute for so long from now on, where the system can limit that; then it is killed."""
+    try:
+        import resource  # noqa: PLC0415  # see above
+
+        most = math.ceil(time.process_time() + seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+    except (ImportError, OSError, ValueError):
+        return
 
 
 class Kept:
@@ -83,6 +95,7 @@ def serve(job: dict[str, Any], answers: TextIO) -> None:
     sys.argv = [job["spec"]]
     sys.path.insert(0, job["root"])
     say(loading=True)
+    limit_computing(job["import_seconds"])
     try:
         adapter = load(job["spec"], job["root"])
     except BaseException as error:  # sys.exit at import among them
@@ -91,6 +104,7 @@ def serve(job: dict[str, Any], answers: TextIO) -> None:
     say(engine=adapter.name, offers=offers_of(adapter), names=adapter.known_names())
     for number in job["cases"]:
         say(begin=number, example="" if number in TITLES else example_of(find(number), adapter))
+        limit_computing(allowed(number, job["seconds"]))
         if number in TITLES:
             result = run_random(number, adapter, job["seed"])
         else:

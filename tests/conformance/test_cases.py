@@ -5,7 +5,6 @@ import ast
 import pytest
 
 from micrograd import Value, gradcheck
-from micrograd.conformance import check
 from micrograd.conformance.adapter import Adapter
 from micrograd.conformance.cases import AN_ERROR, CASES, FUNCTIONS, HELPERS, LEVELS, MEANING, find
 from micrograd.conformance.run import example_of, value_of
@@ -78,7 +77,3 @@ def test_find_says_which_is_not_there():
     assert find("2.1").level.number == 2
     with pytest.raises(KeyError, match=r"9\.99"):
         find("9.99")
-
-
-def test_check_of_ours_holds():
-    assert check(Value, level=7).holds
