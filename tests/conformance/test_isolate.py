@@ -13,6 +13,7 @@ from micrograd.conformance.isolate import Limits, examine
 from micrograd.conformance.run import HOLDS, NOT_RUN
 
 CASES = ["1.1", "1.2", "2.1"]
+STOPPED = "and was stopped"  # by the count of its computing, or on a busy machine by the clock
 LIMITS = Limits(seconds=1.0, import_seconds=5.0, memory=2**30)
 
 
@@ -23,7 +24,7 @@ def backward(lines):
 
 
 HOSTILE = {
-    "endless_loop": (backward("        while True:\n            pass\n"), "computed for more than 1 s"),
+    "endless_loop": (backward("        while True:\n            pass\n"), STOPPED),
     "endless_import": ("while True:\n    pass\n", "at import"),
     "ten_gigabytes": (backward("        self.kept = [0] * 1_250_000_000\n"), "MemoryError"),
     "exit": (backward("        import os\n        os._exit(0)\n"), "the interpreter ended, with exit status 0"),
@@ -34,10 +35,10 @@ HOSTILE = {
         backward("        import ctypes\n        ctypes.string_at(0)\n"),
         "the interpreter crashed: segmentation fault",
     ),
-    "flood": (backward("        while True:\n            print('flood' * 1000)\n"), "computed for more than 1 s"),
+    "flood": (backward("        while True:\n            print('flood' * 1000)\n"), STOPPED),
     "flood_below_python": (
         backward("        import os\n        while True:\n            os.write(1, b'flood' * 1000)\n"),
-        "computed for more than 1 s",
+        STOPPED,
     ),
     "import_error": (
         "import no_such_module_here\n\n\nclass Value:\n    def backward(self):\n        pass\n",
@@ -67,7 +68,7 @@ HOSTILE = {
             "        import subprocess, sys\n        subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
             "        while True:\n            pass\n"
         ),
-        "computed for more than 1 s",
+        STOPPED,
     ),
 }
 
@@ -90,7 +91,7 @@ def test_a_case_that_is_stopped_does_not_stop_the_next(tmp_path):
     report = examine("slow:Value", CASES, str(tmp_path), limits=LIMITS)
     assert [result.outcome for result in report.results] == [HOLDS, run.WRONG, run.WRONG]
     assert report.results[1].example.startswith("from slow import Value\na = Value(2.0)")
-    assert report.results[1].example.endswith("# it computed for more than 1 s and was stopped")
+    assert report.results[1].example.rpartition("\n# it ")[2].endswith(STOPPED)
 
 
 def test_an_engine_that_is_stopped_three_times_is_not_tried_further(tmp_path):
