@@ -80,9 +80,9 @@ def _head() -> list[str]:
     return [
         "# Which engines hold what",
         "",
-        f"The {len(FIXED)} fixed cases of `micrograd.conformance` {VERSION}, by `python benchmarks/conformance.py` under",
-        f"CPython {sys.version.split()[0]}. Engines are from PyPI, each in a fresh environment. A cell has the cases that",
-        "hold, of those that the engine offers; **bold** is a level passed, – one whose requirement it does not offer.",
+        f"The {len(FIXED)} fixed cases of `micrograd.conformance` {VERSION}, CPython {sys.version.split()[0]}, written by",
+        "`python benchmarks/conformance.py`. Engines are from PyPI, each in a fresh environment. A cell has the cases",
+        "that hold, of those that are offered; **bold** is a level passed, – one whose requirement is not offered.",
     ]
 
 
