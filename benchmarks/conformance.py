@@ -80,7 +80,7 @@ def _head() -> list[str]:
     return [
         "# Which engines hold what",
         "",
-        f"The {len(FIXED)} fixed cases of `micrograd.conformance` {VERSION}, CPython {sys.version.split()[0]}, written by",
+        f"The {len(FIXED)} fixed cases of `micrograd.conformance` {VERSION}, CPython {sys.version.split()[0]}, by",
         "`python benchmarks/conformance.py`. Engines are from PyPI, each in a fresh environment. A cell has the cases",
         "that hold, of those that are offered; **bold** is a level passed, – one whose requirement is not offered.",
     ]
