@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if Path(options.engine).is_dir() and not _is_one_engine(Path(options.engine)):
             return _grade(options, wanted, weights)
         return _examine(options, wanted, weights)
+    except BrokenPipeError:  # as by `| head`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # Python flushes it at the end
+        return 1
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

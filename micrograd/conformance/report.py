@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from micrograd.conformance.cases import LEVELS, MEANING, VERSION
+from micrograd.conformance.cases import LEVELS, MEANING, VERSION, Case
 from micrograd.conformance.run import HOLDS, NOT_OFFERED, NOT_RUN, SKIPPED, WRONG, Report, Result
 
 SUITE = f"micrograd.conformance {VERSION}"
@@ -46,7 +46,8 @@ def as_text(report: Report, everything: bool = False, points: str = "") -> str:
     parts.append(table(report))
     failed = failures(report)
     shown = failed if everything else failed[:SHOWN]
-    parts += [failure(result) for result in shown]
+    firsts = {result.level: result for result in reversed(shown)}
+    parts += [failure(result, lesson=firsts[result.level] is result) for result in shown]
     if len(failed) > len(shown):
         rest = [f"{result.number:<9} {result.title}" for result in failed[len(shown) :]]
         parts.append("Also wrong (--all shows these in full):\n" + "\n".join(rest))
@@ -61,8 +62,8 @@ def as_text(report: Report, everything: bool = False, points: str = "") -> str:
     return "\n\n".join(parts + [points] * bool(points))
 
 
-def failure(result: Result) -> str:
-    """One failure: its title, the example to paste, why it matters."""
+def failure(result: Result, lesson: bool = True) -> str:
+    """One failure: its title, the example to paste, why it matters, and the lesson that explains it."""
     lines = [f"---- {result.number}  {result.title} ".ljust(100, "-")]
     if result.example:
         lines.append(result.example)
@@ -73,11 +74,10 @@ def failure(result: Result) -> str:
         lines.append(f"The engine printed: {' '.join(result.printed.split())[:100]}")
     if result.why:
         lines.append(f"Why it matters: {result.why}")
-    if result.known:
+    if result.known != Case.known:
         lines.append(f"How we know:    {result.known}.")
-    lesson = LEVELS[result.level - 1].lesson
     if lesson:
-        lines.append(f"To read:        {lesson}")
+        lines.append(f"To read:        {LEVELS[result.level - 1].lesson}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@
 """
 
 import math
+import re
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from micrograd.conformance.adapter import Adapter, close, plain
+from micrograd.conformance.adapter import Adapter, AdapterError, close, plain
 from micrograd.conformance.cases import AN_ERROR, AN_ERROR_OR_INF, AN_ERROR_OR_NAN, CASES, LEVELS, Case
 
 HOLDS, WRONG, NOT_OFFERED = "holds", "wrong", "not offered"
@@ -186,6 +187,10 @@ def describe(error: BaseException) -> str:
     """An error in one line, with the place in the engine where it was raised."""
     text = " ".join(str(error).split())
     said = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    if isinstance(error, AdapterError):
+        return text
+    if isinstance(error, TypeError):
+        said += _method_for(text)
     if isinstance(error, SyntaxError):
         return said
     places = [f for f in traceback.extract_tb(error.__traceback__, limit=-20) if not _is_ours(f.filename)]
@@ -193,6 +198,19 @@ def describe(error: BaseException) -> str:
         return said
     place = f"{Path(places[-1].filename).name}, line {places[-1].lineno}"
     return f"{said}  (in {place}: {places[-1].line})" if places[-1].line else f"{said}  (in {place})"
+
+
+def _method_for(text: str) -> str:
+    """For "unsupported operand type(s) for +: 'int' and 'Value'", which method Python looks for."""
+    found = re.search(r"operand type(?:\(s\))? for (unary -|\S+)(?: or pow\(\))?: '(\w+)'(?: and '(\w+)')?", text)
+    names = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "**": "pow"}
+    if not found or found[1] not in (*names, "unary -"):
+        return ""
+    if found[1] == "unary -":
+        return f"; Python looks for a method __neg__ of {found[2]}"
+    if found[2] in ("int", "float"):
+        return f"; Python looks for a method __r{names[found[1]]}__ of {found[3]}"
+    return f"; Python looks for a method __{names[found[1]]}__ of {found[2]}"
 
 
 def _is_ours(filename: str) -> bool:

@@ -8,7 +8,7 @@ import contextlib
 import io
 
 import pytest
-from wrong import ENGINES, WRONG, source
+from wrong import ENGINES, RIGHT, WRONG, source
 
 from micrograd.conformance import run
 from micrograd.conformance.adapter import Adapter
@@ -55,6 +55,29 @@ def test_a_mistake_fails_the_case_meant_for_it_and_no_level_below(mistake, engin
     below = {number: outcome(number, adapter).outcome for number in numbers(int(meant[0]) - 1)}
     assert [number for number, came in below.items() if came not in (HOLDS, NOT_OFFERED)] == []
     assert shows(at_the_prompt(result.example), result)
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "method"),
+    [
+        ("4.2", "    def __radd__(self, other):\n        return self + other\n\n", "__radd__ of Value"),
+        (
+            "4.8",
+            "    def __rtruediv__(self, other):\n        return as_value(other) / self\n\n",
+            "__rtruediv__ of Value",
+        ),
+        (
+            "1.5",
+            "    def __neg__(self):\n        return Value(-self.data, (self,), lambda g: (-g,))\n\n",
+            "__neg__ of Value",
+        ),
+    ],
+)
+def test_the_method_that_is_not_there_is_named(number, line, method, engine):
+    assert line in RIGHT
+    result = run_case(find(number), engine(RIGHT.replace(line, "")))
+    assert result.problem.startswith("TypeError: ")
+    assert result.problem.endswith(f"; Python looks for a method {method}")
 
 
 def test_there_are_thirty_mistakes_and_some_on_every_level():
