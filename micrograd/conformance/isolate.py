@@ -112,6 +112,8 @@ class _Process:
     def __init__(self, python: str, job: dict[str, Any]) -> None:
         quiet = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
         environment = {**os.environ, **quiet, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        if Path(python) != Path(sys.executable):  # our path would hide what is installed there
+            environment.pop("PYTHONPATH", None)
         self.process = subprocess.Popen(
             [python, str(WORKER), json.dumps(job)],
             stdin=subprocess.DEVNULL,
@@ -151,16 +153,17 @@ class _Process:
             self.begun = True
             return answer
         except ValueError:
-            return {"ended": self._end(seconds)}
+            if self.begun:
+                return {"ended": self._end(seconds)}
+            assert self.process.stderr is not None
+            told = self.process.stderr.read(5000).decode(errors="replace").strip()
+            return {"failed": f"the suite did not start: {told.rpartition(chr(10))[2]}"}
 
     def _end(self, seconds: float) -> str:
         try:
             status = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "it closed its output"
-        if not self.begun:
-            assert self.process.stderr is not None
-            return f"the suite did not start: {self.process.stderr.read(2000).decode(errors='replace').strip()[-300:]}"
         if status >= 0:
             return f"the interpreter ended, with exit status {status}"
         if status == -getattr(signal, "SIGXCPU", 0):

@@ -214,7 +214,9 @@ def _method_for(text: str) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith("<") or Path(filename).parent == Path(__file__).parent
+    """Whether a file has no part in what went wrong: the suite's, or those that import."""
+    folder = Path(filename).parent
+    return filename.startswith("<") or folder == Path(__file__).parent or folder.name == "importlib"
 
 
 @dataclass

@@ -11,6 +11,8 @@ from types import ModuleType
 
 
 def main() -> None:
+    if sys.version_info < (3, 10):  # noqa: UP036  # any interpreter may run this file
+        sys.exit("expected Python 3.10 or later, got {}.{}".format(*sys.version_info[:2]))
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
     package = ModuleType("micrograd")

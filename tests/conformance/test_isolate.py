@@ -162,6 +162,20 @@ def test_an_interpreter_that_is_none_says_so(tmp_path):
     assert "the suite did not start" in report.problem
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link to an interpreter takes rights there")
+def test_another_interpreter_does_not_search_our_path(tmp_path, monkeypatch):
+    """Else an engine that is installed there as micrograd would be hidden by ours."""
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    ours.mkdir()
+    other.mkdir()
+    (ours / "on_our_path.py").write_text(RIGHT, encoding="utf-8")
+    (other / "python").symlink_to(sys.executable)
+    monkeypatch.setenv("PYTHONPATH", str(ours))
+    assert not examine("on_our_path:Value", ["1.2"], str(other)).problem
+    report = examine("on_our_path:Value", ["1.2"], str(other), python=str(other / "python"))
+    assert report.problem == "ModuleNotFoundError: No module named 'on_our_path'"
+
+
 def test_what_an_engine_prints_is_kept_in_part(tmp_path):
     (tmp_path / "chatty.py").write_text(backward("        print('hello' * 10_000)\n"), encoding="utf-8")
     [result] = examine("chatty:Value", ["1.2"], str(tmp_path)).results
