@@ -1,0 +1,11 @@
+"""What any scalar autodiff engine must get right, as a suite that grades one.
+
+From a shell, ``python -m micrograd.conformance my_engine:Value``; in a notebook, ``check(Value)``; as tests,
+``pytest --pyargs micrograd.conformance --engine my_engine:Value``. To read: ``cases`` (what is right, and why),
+``adapter`` (what an engine calls things), ``run`` (one case on one engine).
+"""
+
+from micrograd.conformance.cases import VERSION
+from micrograd.conformance.notebook import check
+
+__all__ = ["VERSION", "check"]
