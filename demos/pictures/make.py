@@ -71,6 +71,7 @@ def photograph(page, path: Path) -> None:
             )
             if not found:
                 sys.exit(f"no step of the page has the words {' and '.join(STEP)}")
+            browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")  # is drawn
             browser.save_screenshot(str(path))
     finally:
         browser.quit()
