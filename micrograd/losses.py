@@ -83,12 +83,12 @@ def _require_one(loss: str, score: Any) -> None:
 
 
 def _number(label: Any) -> Any:
-    """A label's number, of one on a tape too."""
+    """The number of a label, which may be a Value."""
     return label.data if isinstance(label, Value) else label
 
 
 def _label_in(values: Sequence[Any], place: Value) -> Any:
-    """The label, as the one of ``values`` at ``place``: so a tape holds the check, and stops at a label without one."""
+    """The label, as the one of ``values`` at ``place``, so that the check of the label is part of the graph."""
     return pick(values, place)
 
 
