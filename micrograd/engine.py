@@ -396,8 +396,9 @@ class Value(Copyable):
     @classmethod
     def _restore(cls, state: tuple[Any, ...], parents: tuple["Value", ...] = ()) -> "Value":
         node = _new(cls)
-        node.data, node.grad, node.label, node.partials, op, own = state
-        vars(node).update(own)
+        node.data, node.grad, node.label, node.partials, op, *own = state
+        for attributes in own:
+            vars(node).update(attributes)
         node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
         node.parents = parents
         return node
