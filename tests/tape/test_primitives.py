@@ -20,6 +20,8 @@ def operands(row):
         return [NUMBERS[i : i + 2 * k + b] for i in range(3) for k in (1, 4) for b in (0, 1)]
     if row is ops.logsumexp:
         return [NUMBERS[:k] for k in (1, 2, 5)] + [[1000.0, -1000.0, 999.0]]
+    if row is ops.where:
+        return [[float(c), x, y] for c in (0, 1) for x in NUMBERS[:5] for y in NUMBERS[-5:]]
     if row is ops.pick:
         return [[*NUMBERS[:4], float(k)] for k in range(4)]
     found = []
@@ -43,6 +45,8 @@ def test_every_row(row, shared):
 
         def loss(*numbers, parameters=parameters):
             values = [p if shared else p * x for p, x in zip(parameters, numbers)]
+            if row is ops.where:
+                values[0] = numbers[0]
             if row is ops.pick:
                 values[-1] = numbers[-1]
             return apply(row, values) * (numbers[0] + 3)
