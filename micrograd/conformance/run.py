@@ -1,7 +1,7 @@
 """One case on one engine: run the code, look at what it left, and say what differs.
 
 >>> from micrograd import Value
->>> from micrograd.conformance.adapter import adapt
+>>> from micrograd.conformance.discover import adapt
 >>> from micrograd.conformance.cases import find
 >>> adapter = adapt(Value, "from micrograd import Value", "Value")
 >>> run_case(find("2.1"), adapter).outcome

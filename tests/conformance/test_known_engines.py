@@ -3,8 +3,9 @@
 import pytest
 
 from micrograd.conformance import isolate
-from micrograd.conformance.adapter import AdapterError, load
+from micrograd.conformance.adapter import AdapterError
 from micrograd.conformance.cases import CASES
+from micrograd.conformance.discover import load
 from micrograd.conformance.expressions import numbers
 from micrograd.conformance.run import HOLDS, NOT_OFFERED, run_case
 
