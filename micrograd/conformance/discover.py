@@ -290,10 +290,8 @@ def _function_style(grad: Callable[..., Any], setup: str, name: str) -> Adapter:
             break
     lines = [setup, f"import {candidate} as functions", "from micrograd.conformance.functional import value_class"]
     lines += [f"Value, gradients = value_class({name}, functions)"]
-    namespace: dict[str, Any] = {}
-    exec(setup, namespace)
-    value, gradients = functional.value_class(namespace[name], module)
-    adapter = Adapter("\n".join(lines))
+    value, gradients = functional.value_class(grad, module)
+    adapter = Adapter("\n".join(filter(None, lines)))
     adapter.offers = {"functional", "gradients", "abs", "value ** value", "number ** value"}
     adapter.functions = {f: f"{{x}}.{f}()" for f in FUNCTIONS if callable(getattr(module, f, None))}
     adapter.namespace = {"Value": value, "gradients": gradients}
