@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,7 +62,7 @@ def adapt(engine: Any, setup: str, name: str, module: ModuleType | None = None) 
     With no ``setup``, ``name`` is defined where the code runs, as in a notebook.
     """
     if isinstance(engine, Mapping):
-        return Adapter(**{key: _text(value) for key, value in engine.items()})
+        return _given(engine)
     if not isinstance(engine, type):
         if callable(engine):
             return _function_style(engine, setup, name)
@@ -78,9 +79,20 @@ def _require_from(root: str, module: ModuleType) -> None:
         raise AdapterError(f"expected an engine in {mine[0].name}, got another module named {top}; rename it")
 
 
-def _text(value: Any) -> Any:
-    """A list of lines may stand for a text."""
-    return "\n".join(value) if isinstance(value, list) else value
+def _given(names: Mapping[str, Any]) -> Adapter:
+    """The adapter of a dictionary; ``setup`` may be a list of lines, ``offers`` any collection."""
+    known = [field.name for field in fields(Adapter)]
+    for key in names:
+        if key not in known:
+            raise AdapterError(f"expected the keys {', '.join(known)}, got {key!r}")
+    if "setup" not in names:
+        raise AdapterError("expected the key setup, the lines that import the engine, got none")
+    given = dict(names)
+    if isinstance(given["setup"], list):
+        given["setup"] = "\n".join(given["setup"])
+    if "offers" in given:
+        given["offers"] = set(given["offers"])
+    return Adapter(**given)
 
 
 def _public(module: ModuleType) -> str:
@@ -103,10 +115,13 @@ def _versioned(spec: str, module_name: str) -> str:
 
     top = module_name.partition(".")[0]
     file = Path(getattr(sys.modules[top], "__file__", None) or "")
-    for distribution in metadata.distributions(path=[str(file.parent), str(file.parent.parent)]):
-        files = [path.parts[0] for path in distribution.files or () if path.suffix == ".py"]
-        if top in files or f"{top}.py" in files:
-            return f"{distribution.metadata['Name']} {distribution.version} ({spec})"
+    try:
+        for distribution in metadata.distributions(path=[str(file.parent), str(file.parent.parent)]):
+            files = [path.parts[0] for path in distribution.files or () if path.suffix == ".py"]
+            if top in files or f"{top}.py" in files:
+                return f"{distribution.metadata['Name']} {distribution.version} ({spec})"
+    except Exception:  # broken metadata of something installed
+        return spec
     return spec
 
 
