@@ -1,6 +1,7 @@
 """``python -m micrograd.conformance my_engine:Value``: what an engine gets right, level by level."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from micrograd.conformance.grade import grade
 from micrograd.conformance.isolate import Limits, examine
 from micrograd.conformance.locate import locate, submissions
 from micrograd.conformance.report import as_json, as_text, points, read_weights, summary, write_csv
+from micrograd.conformance.run import Report
 
 EPILOG = """\
 engines:
@@ -32,6 +34,8 @@ The exit status is 0 if all that is offered holds, 1 if not, 2 if the command is
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where δ and − cannot be written
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
@@ -88,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--python", default=sys.executable, help="the interpreter for the engine, such as its VENV/bin/python")
     add("--points", metavar="FILE", help='JSON with points for levels or cases: {"1": 10, "2.1": 5}')
     add("--json", action="store_true", help="print all as JSON instead")
-    add("--csv", metavar="FILE", help="of a folder: write a row for each submission")
+    add("--csv", metavar="FILE", help="write a row for each submission")
     add("--seconds", type=float, default=Limits.seconds, help="of computing, for each case (30)")
     add("--memory", type=int, default=Limits.memory // 2**20, help="in MiB, where the system can limit it (2048)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="of a folder: submissions at a time (as many as CPUs)")
@@ -112,6 +116,7 @@ def _examine(options: argparse.Namespace, wanted: list[str], weights: dict[str, 
     root, spec = locate(options.engine)
     with _Bar(len(wanted), "case") as tick:
         report = examine(spec, wanted, root, options.python, options.seed, _limits(options), tick)
+    _write_csv(options.csv, {options.engine: report}, weights)
     if options.json:
         print(json.dumps(as_json(report, weights), indent=1))
     else:
@@ -125,14 +130,18 @@ def _grade(options: argparse.Namespace, wanted: list[str], weights: dict[str, fl
         reports = grade(
             options.engine, wanted, options.python, options.seed, _limits(options), max(1, options.jobs), tick
         )
-    if options.csv:
-        with Path(options.csv).open("w", encoding="utf-8", newline="") as file:
-            write_csv(file, reports, weights)
+    _write_csv(options.csv, reports, weights)
     if options.json:
         print(json.dumps({name: as_json(report, weights) for name, report in reports.items()}, indent=1))
     else:
         print(summary(reports, weights))
     return 0 if all(report.holds for report in reports.values()) else 1
+
+
+def _write_csv(path: str | None, reports: dict[str, Report], weights: dict[str, float] | None) -> None:
+    if path is not None:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            write_csv(file, reports, weights)
 
 
 class _Bar:

@@ -89,6 +89,23 @@ def test_points(right, tmp_path, capsys):
     assert (record["points"], record["most_points"]) == (5.5, 5.5)
 
 
+def test_where_greek_cannot_be_written_it_is_escaped():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "micrograd.conformance", "--list"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"the lecture's \u03b4" in done.stdout
+
+
+def test_a_row_for_one_engine(right, tmp_path, capsys):
+    table = tmp_path / "one.csv"
+    assert main([right, "--only", "1", "--csv", str(table)]) == 0
+    head, row = table.read_text(encoding="utf-8").splitlines()
+    assert head.startswith("submission,suite,passed_up_to_level,level_1")
+    assert row.startswith(f"{right},{VERSION},1,9/9,")
+    assert "All that is offered holds" in capsys.readouterr().out
+
+
 def test_the_list_has_every_case_once(capsys):
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
