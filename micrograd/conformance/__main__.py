@@ -1,6 +1,7 @@
 """``python -m micrograd.conformance my_engine:Value``: what an engine gets right, level by level."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from micrograd.conformance.grade import grade
 from micrograd.conformance.isolate import Limits, examine
 from micrograd.conformance.locate import locate, submissions
 from micrograd.conformance.report import as_json, as_text, points, read_weights, summary, write_csv
+from micrograd.conformance.run import Report
 
 EPILOG = """\
 engines:
@@ -23,8 +25,8 @@ engines:
   my_names:names          a dictionary that says what the engine calls things
   submissions/            a folder: each Python file and each folder in it is graded
 
-Each engine runs in processes of its own, with limits of time and memory. That keeps an endless loop or a crash from
-doing harm. It is no sandbox against malice: run strangers' code in a container.
+Each engine runs in a separate process, with limits of time and memory. So an endless loop or a crash does no harm.
+This is not a sandbox against malice: run strangers' code in a container.
 
 The exit status is 0 if all that is offered holds, 1 if not, 2 if the command is wrong.
 """
@@ -32,6 +34,8 @@ The exit status is 0 if all that is offered holds, 1 if not, 2 if the command is
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where δ and − cannot be written
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
@@ -87,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of the random expressions")
     add("--python", default=sys.executable, help="the interpreter for the engine, such as its VENV/bin/python")
     add("--points", metavar="FILE", help='JSON with points for levels or cases: {"1": 10, "2.1": 5}')
-    add("--json", nargs="?", const="-", metavar="FILE", help="write all as JSON, to a file or to standard output")
-    add("--csv", metavar="FILE", help="of a folder: write a row for each submission")
+    add("--json", action="store_true", help="print all as JSON instead")
+    add("--csv", metavar="FILE", help="write a row for each submission")
     add("--seconds", type=float, default=Limits.seconds, help="of computing, for each case (30)")
     add("--memory", type=int, default=Limits.memory // 2**20, help="in MiB, where the system can limit it (2048)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="of a folder: submissions at a time (as many as CPUs)")
@@ -110,47 +114,42 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 def _examine(options: argparse.Namespace, wanted: list[str], weights: dict[str, float] | None) -> int:
     root, spec = locate(options.engine)
-    quiet = options.json == "-"
-    with _Bar(len(wanted), "case", quiet) as tick:
+    with _Bar(len(wanted), "case") as tick:
         report = examine(spec, wanted, root, options.python, options.seed, _limits(options), tick)
+    _write_csv(options.csv, {options.engine: report}, weights)
     if options.json:
-        _write_json(options.json, as_json(report, weights))
-    if not quiet:
+        print(json.dumps(as_json(report, weights), indent=1))
+    else:
         line = "" if weights is None else "Points: {:g} of {:g}".format(*points(report, weights))
         print(as_text(report, options.all, line))
     return 0 if report.holds else 1
 
 
 def _grade(options: argparse.Namespace, wanted: list[str], weights: dict[str, float] | None) -> int:
-    quiet = options.json == "-"
-    with _Bar(len(submissions(Path(options.engine))), "submission", quiet) as tick:
+    with _Bar(len(submissions(Path(options.engine))), "submission") as tick:
         reports = grade(
             options.engine, wanted, options.python, options.seed, _limits(options), max(1, options.jobs), tick
         )
-    if options.csv:
-        with Path(options.csv).open("w", encoding="utf-8", newline="") as file:
-            write_csv(file, reports, weights)
+    _write_csv(options.csv, reports, weights)
     if options.json:
-        _write_json(options.json, {name: as_json(report, weights) for name, report in reports.items()})
-    if not quiet:
+        print(json.dumps({name: as_json(report, weights) for name, report in reports.items()}, indent=1))
+    else:
         print(summary(reports, weights))
     return 0 if all(report.holds for report in reports.values()) else 1
 
 
-def _write_json(file: str, record: dict[str, Any]) -> None:
-    text = json.dumps(record, indent=1, ensure_ascii=False)
-    if file == "-":
-        print(text)
-    else:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+def _write_csv(path: str | None, reports: dict[str, Report], weights: dict[str, float] | None) -> None:
+    if path is not None:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            write_csv(file, reports, weights)
 
 
 class _Bar:
     """A progress bar where tqdm is installed and somebody looks; else nothing."""
 
-    def __init__(self, total: int, unit: str, quiet: bool) -> None:
+    def __init__(self, total: int, unit: str) -> None:
         self.bar: Any = None
-        if quiet or not sys.stderr.isatty():
+        if not sys.stderr.isatty():
             return
         try:
             from tqdm import tqdm  # noqa: PLC0415  # it comes with an extra

@@ -467,7 +467,7 @@ _case(
     y.backward()
     """,
     {"x.grad": "2 * 3 + 2 * (2 * 3)", "h.grad": "2"},
-    "Any node can be a result. What the first pass left in h is no part of the second.",
+    "Any node can be a result. What the first pass left in h does not belong to the second.",
     "state",
 )
 _case(
@@ -871,7 +871,7 @@ _case(
 )
 _case(
     "6.6",
-    "A last batch that is shorter has a mean of its own",
+    "The mean over a shorter last batch divides by its own length",
     """
     w = Value(0.0)
     samples = [(1.0, 1.0), (1.0, 3.0), (2.0, 2.0)]
@@ -1233,7 +1233,7 @@ _case(
 )
 _case(
     "9.3",
-    "A deep copy of a graph has gradients of its own",
+    "A deep copy of a graph has its own gradients",
     """
     import copy
 

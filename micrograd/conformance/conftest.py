@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Report:
-    """What came of the cases that are to be tested, all run in one process after another."""
+    """What came of the selected cases, all run in one go."""
     option = request.config.getoption
     root, spec = locate(option("--engine", default="micrograd:Value"))
     asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]

@@ -1,4 +1,4 @@
-"""A folder of submissions, each graded in processes of its own."""
+"""A folder of submissions, each graded in separate processes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

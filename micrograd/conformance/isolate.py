@@ -1,6 +1,6 @@
-"""An engine in a process of its own, under limits of time and memory, so that whatever it does becomes a grade.
+"""An engine in a separate process, under limits of time and memory, so that whatever it does becomes a grade.
 
-This is no sandbox against malice: a submission can read and write what its user can. Put strangers' code into a
+This is not a sandbox against malice: a submission can read and write what its user can. Run strangers' code in a
 container.
 """
 

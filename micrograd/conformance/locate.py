@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from micrograd.conformance.adapter import BACKWARD, CLASSES
+from micrograd.conformance.discover import BACKWARD, CLASSES
 
 _SKIPPED = {"tests", "test", "venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"}
 _MOST_FILES = 300

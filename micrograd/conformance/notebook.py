@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from micrograd.conformance.adapter import adapt
 from micrograd.conformance.cases import LEVELS, find
+from micrograd.conformance.discover import adapt
 from micrograd.conformance.expressions import TITLES, available, numbers, run_random
 from micrograd.conformance.report import SHOWN, SUITE, as_text, failures, verdict
 from micrograd.conformance.run import Report, Result, offers_of, run_case
@@ -52,7 +52,7 @@ class Checked(Report):
 
 
 def check(engine: Any, level: int = len(LEVELS), only: Sequence[str] = (), seed: int = 0) -> Checked:
-    """Try an engine here, in this process: a class such as ``Value``, or what else ``adapter.adapt`` takes.
+    """Try an engine here, in this process: a class such as ``Value``, or what else ``discover.adapt`` takes.
 
     Fixed cases need nothing but the standard library; random expressions come with Hypothesis. An endless loop is not
     stopped here; ``python -m micrograd.conformance`` does that.

@@ -1,7 +1,7 @@
 """One case on one engine: run the code, look at what it left, and say what differs.
 
 >>> from micrograd import Value
->>> from micrograd.conformance.adapter import adapt
+>>> from micrograd.conformance.discover import adapt
 >>> from micrograd.conformance.cases import find
 >>> adapter = adapt(Value, "from micrograd import Value", "Value")
 >>> run_case(find("2.1"), adapter).outcome
@@ -10,9 +10,12 @@
 
 import math
 import re
+import sys
 import traceback
+import tracemalloc
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +95,7 @@ def run_case(case: Case, adapter: Adapter) -> Result:
     code = adapter.translate(case.code)
     undefined = any(right.startswith(AN_ERROR) for right in case.right.values())
     lines = [example_of(case, adapter)]
-    with warnings.catch_warnings(record=True) as told:
+    with _tidied(), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             names = adapter.environment(adapter.imports(code))
@@ -112,6 +115,18 @@ def run_case(case: Case, adapter: Adapter) -> Result:
     else:
         result.findings = []
     return result
+
+
+@contextmanager
+def _tidied() -> Iterator[None]:
+    """What a case that fails in the middle would leave on is switched off again: a profiler, the tracing of memory."""
+    profiler, tracing = sys.getprofile(), tracemalloc.is_tracing()
+    try:
+        yield
+    finally:
+        sys.setprofile(profiler)
+        if tracemalloc.is_tracing() and not tracing:
+            tracemalloc.stop()
 
 
 def example_of(case: Case, adapter: Adapter) -> str:

@@ -12,8 +12,8 @@ import time
 import tracemalloc
 from typing import Any, TextIO
 
-from micrograd.conformance.adapter import load
 from micrograd.conformance.cases import find
+from micrograd.conformance.discover import load
 from micrograd.conformance.expressions import TITLES, allowed, available, run_random
 from micrograd.conformance.run import describe, example_of, offers_of, run_case
 

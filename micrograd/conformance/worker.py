@@ -1,8 +1,8 @@
-"""The program that an engine is tried in, a process of its own: ``isolate`` runs this file by its path.
+"""The program of the separate process that an engine runs in: ``isolate`` starts this file by its path.
 
 An engine's package may be called ``micrograd`` as well, and the interpreter may be one where ours is not installed. So
-this suite is imported first, from a package ``micrograd`` that is no more than our folder. Then the name is given free:
-whatever imports ``micrograd`` after that gets the engine's.
+this suite is imported first, from a package ``micrograd`` that is just our folder. Then the name is released: whatever
+imports ``micrograd`` after that gets the engine's.
 """
 
 import sys

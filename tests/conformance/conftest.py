@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from micrograd.conformance.adapter import load
+from micrograd.conformance.discover import load
 
 
 @pytest.fixture

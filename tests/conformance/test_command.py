@@ -78,13 +78,32 @@ def test_json_has_all_and_nothing_else_is_printed(wrong, capsys):
     assert result["findings"] == [{"what": "a.grad", "right": "6 = 3 + 3", "got": "3"}]
 
 
-def test_json_and_points_to_files(right, tmp_path, capsys):
-    weights, out = tmp_path / "weights.json", tmp_path / "out.json"
+def test_points(right, tmp_path, capsys):
+    weights = tmp_path / "weights.json"
     weights.write_text('{"1": 4, "2.1": 1.5}', encoding="utf-8")
-    assert main([right, "--level", "2", "--points", str(weights), "--json", str(out)]) == 0
-    assert "Points: 5.5 of 5.5" in capsys.readouterr().out
-    record = json.loads(out.read_text(encoding="utf-8"))
+    command = [right, "--only", "1", "--only", "2.1", "--points", str(weights)]
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith("\n\nPoints: 5.5 of 5.5\n")
+    assert main([*command, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
     assert (record["points"], record["most_points"]) == (5.5, 5.5)
+
+
+def test_where_greek_cannot_be_written_it_is_escaped():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "micrograd.conformance", "--list"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"the lecture's \u03b4" in done.stdout
+
+
+def test_a_row_for_one_engine(right, tmp_path, capsys):
+    table = tmp_path / "one.csv"
+    assert main([right, "--only", "1", "--csv", str(table)]) == 0
+    head, row = table.read_text(encoding="utf-8").splitlines()
+    assert head.startswith("submission,suite,passed_up_to_level,level_1")
+    assert row.startswith(f"{right},{VERSION},1,9/9,")
+    assert "All that is offered holds" in capsys.readouterr().out
 
 
 def test_the_list_has_every_case_once(capsys):

@@ -6,6 +6,8 @@ Examples can be pasted at a prompt, and show the failure there.
 import code
 import contextlib
 import io
+import sys
+import tracemalloc
 
 import pytest
 from wrong import ENGINES, RIGHT, WRONG, source
@@ -78,6 +80,14 @@ def test_the_method_that_is_not_there_is_named(number, line, method, engine):
     result = run_case(find(number), engine(RIGHT.replace(line, "")))
     assert result.problem.startswith("TypeError: ")
     assert result.problem.endswith(f"; Python looks for a method {method}")
+
+
+@pytest.mark.parametrize("number", ["8.3", "8.5"])
+def test_a_case_that_fails_in_the_middle_leaves_nothing_switched_on(number, engine):
+    before = sys.getprofile(), tracemalloc.is_tracing()
+    text = RIGHT.replace("        self.grad += 1.0\n", "        raise ArithmeticError\n")
+    assert run_case(find(number), engine(text)).problem.startswith("ArithmeticError")
+    assert (sys.getprofile(), tracemalloc.is_tracing()) == before
 
 
 def test_there_are_thirty_mistakes_and_some_on_every_level():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd.conformance import expressions
-from micrograd.conformance.adapter import load
 from micrograd.conformance.cases import FUNCTIONS
+from micrograd.conformance.discover import load
 from micrograd.conformance.expressions import ARITHMETIC, MORE, OPERATIONS, TITLES, Dual, draw, numbers, run_random
 from micrograd.conformance.run import HOLDS, SKIPPED, run_case
 

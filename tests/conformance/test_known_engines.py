@@ -3,9 +3,10 @@
 import pytest
 
 from micrograd.conformance import isolate
-from micrograd.conformance.adapter import AdapterError, load
-from micrograd.conformance.cases import CASES
-from micrograd.conformance.expressions import numbers
+from micrograd.conformance.adapter import AdapterError
+from micrograd.conformance.cases import CASES, find
+from micrograd.conformance.discover import load
+from micrograd.conformance.expressions import numbers, run_random
 from micrograd.conformance.run import HOLDS, NOT_OFFERED, run_case
 
 
@@ -99,6 +100,26 @@ def test_an_engine_of_other_words_comes_with_a_dictionary_in_ten_lines(engine):
 def test_what_is_no_engine_is_told_what_is_expected(text, spec, message, engine):
     with pytest.raises(AdapterError, match=message):
         engine(text, spec)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("dict(setup='', colour='red')", "expected the keys setup, value, data, .*, got 'colour'"),
+        ("dict(value='Knot({x})')", "expected the key setup"),
+    ],
+)
+def test_a_dictionary_that_is_none_of_these_says_so(names, message, engine):
+    with pytest.raises(AdapterError, match=message):
+        engine(f"names = {names}\n", "written_engine:names")
+
+
+def test_a_dictionary_says_what_is_offered(engine):
+    adapter = engine(STRANGE + "names['offers'] = ['abs']\n", "written_engine:names")
+    assert adapter.offered("abs")
+    assert not adapter.offered("state")
+    assert run_case(find("3.2"), adapter).outcome == NOT_OFFERED
+    assert run_random("3.random", adapter).outcome == NOT_OFFERED
 
 
 def test_words_are_found_by_trying(engine):

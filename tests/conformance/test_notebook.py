@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import autograd
 import pytest
 from wrong import RIGHT, source
 
@@ -43,6 +44,12 @@ def test_a_wrong_class_shows_its_failure_and_the_graph_with_the_right_gradients(
     picture = html.partition("The same with the right gradients")[2]
     assert "<svg" in picture
     assert all(text in picture for text in (">grad 6<", ">data 9<", ">a<", ">y<"))
+
+
+def test_a_function_that_makes_gradients():
+    checked = check(autograd.grad, only=["1", "2.random", "5.2"])
+    assert checked.holds
+    assert len(checked.results) == 11
 
 
 def test_only_levels_and_seeds_are_passed_on(in_a_notebook):

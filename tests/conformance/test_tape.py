@@ -1,4 +1,4 @@
-"""A tape is an engine of its own: the cases' expressions, recorded by ``jit`` and replayed, are right."""
+"""A tape as one more engine: the cases' expressions, recorded by ``jit`` and replayed, are right."""
 
 import ast
 
