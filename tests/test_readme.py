@@ -144,7 +144,7 @@ def test_every_demo_is_linked_with_its_question():
 
 def test_every_operation_is_named():
     operations = re.search(r"^Operations: (.*?)\n\n", text_of(DOCS / "engine.md"), re.DOTALL | re.MULTILINE)
-    named = {word for code in re.findall(r"`([\w ]+)`", operations.group(1)) for word in code.split()}
+    named = {word for code in re.findall(r"`([\w\s]+)`", operations.group(1)) for word in code.split()}
     assert named == BUILT_IN | {"power"}
 
 
