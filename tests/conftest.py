@@ -10,6 +10,14 @@ settings.register_profile("same examples every time", derandomize=True, deadline
 settings.load_profile("same examples every time")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def objects(tmp_path_factory):
+    """Machine code is kept in a folder of the test run, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICROGRAD_CACHE", str(tmp_path_factory.mktemp("objects")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """A real browser, driven by Selenium."""

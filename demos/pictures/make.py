@@ -47,7 +47,8 @@ def photograph(page, path: Path) -> None:
         sys.exit("page needs Chromium with its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in ("headless", "no-sandbox", "hide-scrollbars", "force-device-scale-factor=1"):
+    steady = "disable-gpu font-render-hinting=none disable-lcd-text disable-partial-raster disable-skia-runtime-opts"
+    for flag in f"headless no-sandbox hide-scrollbars window-size={SIZE[0]},{SIZE[1]} {steady}".split():
         options.add_argument(f"--{flag}")
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     try:
@@ -72,6 +73,7 @@ def photograph(page, path: Path) -> None:
             )
             if not found:
                 sys.exit(f"no step of the page has the words {' and '.join(STEP)}")
+            browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")  # is drawn
             browser.save_screenshot(str(path))
     finally:
         browser.quit()

@@ -1,4 +1,4 @@
-"""What the engine computes for a batch, taken down one step at a time: what ``page.step_through`` shows.
+"""Record what the engine computes for a batch, one step at a time: what ``page.step_through`` shows.
 
 The sums and products are the engine's own, in its order and to its last bit; nothing is worked out again elsewhere.
 A step says in words what happens and lists the numbers that it writes, as text by the name of the place they go to:

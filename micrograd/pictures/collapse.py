@@ -65,10 +65,10 @@ class Part:
 
 
 def find_parts(graph: list[Value], model: Module, level: str | None = None) -> list[Part]:
-    """The parts of ``model`` to be drawn as one box each; by default units, or layers of more than 8 of them.
+    """The parts of ``model`` that are drawn as one box each: units, or layers where these have more than 8 units.
 
-    Of "nothing", these are the units, for their layers' names. ValueError if ``graph`` has no parameter of the model,
-    or uses none of them as a unit does.
+    For "nothing" these are the units, whose layers the frames are named by. Raises ValueError if ``graph`` has no
+    parameter of the model, or uses none of them as a unit does.
     """
     parts = units(graph, model)
     if not parts:

@@ -54,9 +54,10 @@ def draw(
         stacked: put a box's texts below each other, for a picture less wide, or side by side. If not given, they stand
             side by side where a page has room for it.
         model: the network in the graph. Its layers are framed; each neuron is one box, with its input signal s,
-            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 8 neurons is one box.
-        collapse: "neurons" or "layers", to have these as boxes whatever their number, or "nothing", to have the whole
-            graph with frames around the layers.
+            δ = ∂root/∂s and, after an activation, its output x; a layer of more than 8 neurons is one box. What is
+            used several times, as in a recurrent network, shows the ranges of its numbers over all uses.
+        collapse: "neurons" draws each neuron as a box, "layers" each layer, whatever their number; "nothing" draws the
+            whole graph with frames around the layers. It needs ``model``.
 
     Raises TypeError or ValueError for arguments that do not fit, one line that says what to write. ``save``, ``pipe``,
     ``render`` and ``view`` of the picture raise ``micrograd.pictures.render.RenderError`` where there is no Graphviz,

@@ -28,13 +28,14 @@ MAX_LENGTH = 12  # edges of a path that is written out
 
 @dataclass(frozen=True)
 class Term:
-    """A summand of a gradient: the product of the local derivatives along a path from the node to the root.
+    """One term of the sum: the product of the local derivatives along a path from the node to the root.
 
     Attributes:
         path: the node, then the results that follow; with a gap before the root if ``whole`` is False.
-        factors: as in the chain rule, from the root to the node; where there is a gap, the first is the gradient of
-            the first result, over all paths from it.
-        twin: which operand of the first result the node is, from 1, if it is several of them; else 0.
+        factors: as in the chain rule, from the root to the node. Where there is a gap, the first factor is the gradient
+            of the first result, over all paths from it.
+        whole: whether the path is complete.
+        twin: where the node is several operands of the first result, which of them, from 1; else 0.
     """
 
     path: tuple[Value, ...]
@@ -163,7 +164,7 @@ class Explanation:
             yield "where " + ", ".join([*formulas][:MAX_LENGTH]) + ", …" * (len(formulas) > MAX_LENGTH)
 
     def _doubt(self) -> Iterator[str]:
-        """What to say where the node's ``grad`` is another number: this one was not put there, or not alone."""
+        """A line for a ``grad`` that is not the total: no pass was run, or it holds those of other passes too."""
         grad, size = self.node.grad, len(self.roots)
         close = 1e-9 * fsum([abs(term.product) for term in self.terms])
         if abs(grad - self.total) <= close:

@@ -38,7 +38,7 @@ _GREEK = {"α": "alpha", "β": "beta", "δ": "delta", "η": "eta", "θ": "theta"
 
 
 def described(thing: object) -> str:
-    """What was got, for an error of one line: 3.5 (float)."""
+    """A value and its type, for an error message: 3.5 (float)."""
     return f"{brief(thing)} ({type(thing).__name__})"
 
 
@@ -51,15 +51,15 @@ def require_count(who: str, name: str, count: object) -> None:
 
 
 def digits(x: float) -> str:
-    """Four significant digits, as in pictures, with a minus that is seen, and that a screen reader says."""
+    """Four significant digits, as in pictures, with a minus sign that is wide enough to see."""
     return f"{x + 0.0:.4g}".replace("-", "−")  # + 0.0 makes 0 of -0
 
 
 def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
     """A name for each node of the graphs (lists as of ``graph.nodes``), the same for a node that they share.
 
-    It is the label or the lecture's symbol, as of ``symbols``. Constants go by their number; what else has no label is
-    counted: x input, w and b parameters, s a ``dot``, z another result, and e the last.
+    A name is the label, or else the lecture's symbol (see ``symbols``). A constant's name is its number. All others are
+    counted: x for inputs, w and b for parameters, s for ``dot`` nodes, z for other results; the last node is e.
     """
     called: dict[Value, str] = {}
     taken = {str(node.label) for graph in graphs for node in graph}
@@ -96,10 +96,10 @@ def names(graphs: Sequence[Sequence[Value]]) -> dict[Value, str]:
 
 
 def symbols(graph: Sequence[Value], paths: Mapping[Value, str] | None = None) -> dict[Value, str]:
-    """The names that nodes of a graph have of themselves: their labels, and in an ``nn.MLP`` the lecture's symbols.
+    """The names that nodes have without counting: their labels, and in an ``nn.MLP`` the lecture's symbols.
 
-    A parameter's is w₂₁⁽¹⁾ in place of its path, for the weight from input 2 to unit 1 of layer 1; the signal and the
-    output of that unit are s₁⁽¹⁾ and x₁⁽¹⁾. ``paths`` are those of parameters that have no label.
+    A parameter's path becomes w₂₁⁽¹⁾: the weight from input 2 to unit 1 of layer 1. The signal and the output of that
+    unit are s₁⁽¹⁾ and x₁⁽¹⁾. ``paths`` gives the paths of parameters that have no label.
     """
     called: dict[Value, str] = {}
     units: dict[Value, str] = {}  # indices of the unit whose signal s a node is
@@ -122,14 +122,14 @@ def symbols(graph: Sequence[Value], paths: Mapping[Value, str] | None = None) ->
 
 
 def input_names(graph: Sequence[Value], called: Mapping[Value, str]) -> dict[Value, str]:
-    """x₁, x₂ … for the inputs of a graph that have no name in ``called``, in their order, clear of the names there."""
+    """x₁, x₂ … for the inputs of a graph, in order, that have no name in ``called``; names taken there are left out."""
     taken = {*called.values()}
     free = (name for i in count(1) if (name := f"x{i}".translate(SUBSCRIPTS)) not in taken)
     return {node: next(free) for node in graph if node.role == "input" and node not in called}
 
 
 def symbol(path: str) -> str:
-    """The lecture's symbol of a parameter of an ``nn.MLP``, from its path; what is no such path stays as it is.
+    """The lecture's symbol of a parameter of an ``nn.MLP``, from its path; any other text is returned unchanged.
 
     >>> symbol("layers.0.neurons.0.weights.1"), symbol("layers.1.neurons.2.bias")
     ('w₂₁⁽¹⁾', 'b₃⁽²⁾')
@@ -139,7 +139,7 @@ def symbol(path: str) -> str:
 
 
 def part_name(path: str) -> str:
-    """A part of an ``nn.MLP`` from its path, counted as in symbols: from 1.
+    """The name of a part of an ``nn.MLP``, from its path; it counts from 1, as symbols do.
 
     >>> part_name("layers.0.neurons.2"), part_name("layers.1")
     ('layer 1 unit 3', 'layer 2')
@@ -189,7 +189,7 @@ def write(op: Primitive, operands: Sequence[str]) -> str:
 
 
 def latex(name: str) -> str:
-    r"""A name or number in LaTeX's mathematics: indices as such, words upright, nothing of it a command.
+    r"""A name or number as LaTeX mathematics: with its indices, words upright, special characters escaped.
 
     >>> print(latex("w₂₁⁽¹⁾"), latex("x1"), latex("−0.5"), latex("50% {a}"))
     w_{21}^{(1)} x_{1} -0.5 \text{50\% \{a\}}

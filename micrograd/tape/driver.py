@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from micrograd.tape.kernels import LANES, PARAMETERS
+from micrograd.tape.kernels import LANES, PARAMETERS, Place
 from micrograd.tape.llvm import SCALAR, VECTOR, WIDTH, Code, module
 
 # Counts; places of D, V and G in memory, in numbers; addresses of result rows and of steps, and where these end.
@@ -48,9 +48,9 @@ class _Driver(Code):
         self.declared.add("declare i64 @llvm.umin.i64(i64, i64)")
         return self.let(f"call i64 @llvm.umin.i64(i64 {a}, i64 {b})")
 
-    def run(self, steps: str, rows: str = "ptr %S, ptr %D", lanes: int | str = 1) -> None:
+    def run(self, steps: str, rows: str = "ptr %S, ptr %D", lanes: Place = 1, live: Place = 1) -> None:
         begin, end = [self.let(f"inttoptr i64 {self.field(name)} to ptr") for name in (steps, steps + "_end")]
-        self.do(f"call void @run({rows}, ptr %S, ptr %D, i64 {lanes}, ptr {begin}, ptr {end})")
+        self.do(f"call void @run({rows}, ptr %S, ptr %D, i64 {lanes}, ptr {begin}, i64 {live}, ptr {end})")
 
     def reduce(self, base: str, count: int | str, add: Callable[[str, str], str]) -> str:
         """A sum of terms over numbers that follow one another, in eight vectors; ``add(total, x)`` adds a term."""
@@ -92,7 +92,7 @@ step:
   %length_at = getelementptr i64, ptr %at, i64 1
   %length = load i64, ptr %length_at
   %words = getelementptr i64, ptr %at, i64 2
-  call void %kernel(ptr %V, ptr %G, ptr %S, ptr %D, i64 %lanes, ptr %words)
+  call void %kernel(ptr %V, ptr %G, ptr %S, ptr %D, i64 %lanes, ptr %words, i64 %live)
   %next = getelementptr i64, ptr %at, i64 %length
   %more = icmp ult ptr %next, %end
   br i1 %more, label %step, label %done
@@ -107,21 +107,6 @@ def _spoiled(code: _Driver) -> str:
     return code.function("spoiled", "ptr %numbers, i64 %count", "double", linkage="internal ")
 
 
-def _spoiled_rows(code: _Driver) -> str:
-    """The same for the lanes in use of rows that follow one another."""
-    whole = code.let(f"and i64 %rows, -{WIDTH}")
-    code.kind = VECTOR
-    totals = [code.variable(code.zero) for _ in range(WIDTH)]
-    for end, first, size in ((whole, "0", WIDTH), ("%rows", whole, 1)):
-        with code.loop(end, size, first, maybe=True) as row, code.loop("%lanes", WIDTH) as lane:
-            place = code.plus(code.times(row, LANES), lane)
-            for k, total in enumerate(totals[:size]):
-                x = code.load("%V", code.plus(place, k * LANES))
-                code.set(total, code.zero_or_nan(code.get(total), x))
-    code.do(f"ret double {code.sum_of(code.sums_of([code.get(total) for total in totals]))}")
-    return code.function("spoiled_rows", "ptr %V, i64 %rows, i64 %lanes", "double", linkage="internal ")
-
-
 def _begin(code: _Driver) -> str:
     """Take the parameters, and compute what depends on them alone."""
     code.copy("%parameters", "%S", code.field("parameters"))
@@ -134,14 +119,15 @@ def _forward(code: _Driver) -> str:
     v, positions = code.part("V"), code.variable("zeroinitializer", f"[{LANES} x i64]")
     last = code.let("sub i64 %live, 1")
     with code.loop("%lanes") as lane:
+        code.store(code.number(1.0), v, lane)
         k = code.plus("%start", code.least(lane, last))
         code.do(f"store i64 {code.word('%chosen', k)}, ptr {code.at(positions, lane)}")
     with code.loop(code.field("inputs"), maybe=True) as i:
-        column, row = code.at("%columns", code.times(i, "%samples")), code.times(code.plus(i, 1), LANES)
+        column, row = code.at("%columns", code.times(i, "%samples")), code.times(code.plus(i, 1), "%lanes")
         with code.loop("%lanes") as lane:
             x = code.load(column, code.word(positions, lane))
             code.store(x, v, code.plus(row, lane))
-    code.run("body", f"ptr {v}, ptr {code.part('G')}", "%lanes")
+    code.run("body", f"ptr {v}, ptr {code.part('G')}", "%lanes", "%live")
     return code.function(
         "forward", f"{_BATCH.replace('count', 'start')}, i64 %live, i64 %lanes, ptr %D", linkage="internal "
     )
@@ -165,7 +151,6 @@ def _slopes(code: _Driver) -> str:
     code.clear("%D", code.field("shared"))
     first = code.plus(code.field("inputs"), 1)
     rows = code.let(f"sub i64 {code.field('rows')}, {first}")
-    computed = code.at(v, code.times(first, LANES))
     result = code.word(code.let(f"inttoptr i64 {code.field('result_rows')} to ptr"), 0)
     bad = code.variable(code.zero)
     code.kind = VECTOR
@@ -178,12 +163,13 @@ def _slopes(code: _Driver) -> str:
             some = code.let(f"insertelement {numbers} poison, i64 {left}, i64 0")
             some = code.let(f"shufflevector {numbers} {some}, {numbers} poison, <{WIDTH} x i32> zeroinitializer")
             used = code.let(f"icmp slt {numbers} {counted}, {some}")
-            place = code.plus(result, lane)
+            place = code.plus(code.times(result, lanes), lane)
             code.store(code.select(used, ones, code.zero), g, place)
             code.set(total, code.add(code.get(total), code.select(used, code.load(v, place), code.zero)))
-        found = code.let(f"call double @spoiled_rows(ptr {computed}, i64 {rows}, i64 {lanes})")
+        computed = code.at(v, code.times(first, lanes))
+        found = code.let(f"call double @spoiled(ptr {computed}, i64 {code.times(rows, lanes)})")
         code.set(bad, code.let(f"fadd double {code.get(bad, SCALAR)}, {found}"), SCALAR)
-        code.run("body_back", f"ptr {v}, ptr {g}", lanes)
+        code.run("body_back", f"ptr {v}, ptr {g}", lanes, live)
     loss = code.sum_of(code.get(total))
     code.kind = SCALAR
     code.run("prelude_back")
@@ -214,10 +200,10 @@ def _results(code: _Driver) -> str:
     v, count = code.part("V"), code.field("results")
     rows = code.let(f"inttoptr i64 {code.field('result_rows')} to ptr")
     code.do("call void @begin(ptr %program, ptr %S, ptr %D, ptr %parameters)")
-    with _blocks(code) as (start, live, _), code.loop(live) as lane:
+    with _blocks(code) as (start, live, lanes), code.loop(live) as lane:
         to = code.at("%to", code.times(code.plus(start, lane), count))
         with code.loop(count, maybe=True) as k:
-            code.store(code.load(v, code.plus(code.word(rows, k), lane)), to, k)
+            code.store(code.load(v, code.plus(code.times(code.word(rows, k), lanes), lane)), to, k)
     return code.function("results", f"{_BATCH}, ptr %to")
 
 
@@ -338,7 +324,7 @@ def _train(code: _Driver) -> str:
     return code.function("train", f"{_STEP}, {_JOB}", "i64")
 
 
-_FUNCTIONS = (_spoiled, _spoiled_rows, _begin, _forward, _slopes, _gradient, _results, _step, _apply, _place, _train)
+_FUNCTIONS = (_spoiled, _begin, _forward, _slopes, _gradient, _results, _step, _apply, _place, _train)
 EXPORTS = ("gradient", "results", "apply", "train")
 
 

@@ -1,31 +1,33 @@
 """The instructions of a tape as machine code: a function for each kind and size, forward and backward.
 
-A block is ``LANES`` samples, eight at a time; a row's numbers lie one after the other. A kernel is called as
+A block is ``LANES`` samples at most, eight at a time; a row has as many numbers as lanes are in use, and rows follow
+one another. A kernel is called as
 
-    void kernel(ptr V, ptr G, ptr S, ptr D, i64 lanes, ptr words)
+    void kernel(ptr V, ptr G, ptr S, ptr D, i64 lanes, ptr words, i64 live)
 
 with the rows' values V and derivatives G, the shared numbers S and their derivatives D, how many lanes are in use (a
-multiple of eight), and the words of the instruction: places of its operands, counted in numbers. In the prelude a row
-is one number, V is S, and G is D. Which kernel is called with which words is data (``Step``): tapes that differ in
-rows, or in how many instructions of a kind they have, share their machine code.
+multiple of eight), the words of the instruction, which are places of its operands, and how many lanes have a sample of
+their own; the rest repeat one, and no gradient comes to them. In the prelude a row is one number, V is S, and G is D.
+Which kernel is called with which words is data (``Step``): tapes that differ in rows, or in how many instructions of a
+kind they have, share their machine code.
 
 Forward, each product is rounded before it is added, in the order of the tape: a vector holds lanes, never parts of one
 sum. Backward, a product may be fused with the sum it is added to.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
 from micrograd.ops import Primitive
-from micrograd.tape.llvm import SCALAR, VECTOR, WIDTH, Code
+from micrograd.tape.llvm import SCALAR, VECTOR, WIDTH, Code, module
 from micrograd.tape.symbols import forward, partials
 
 LANES = 32
-PARAMETERS = "ptr %V, ptr %G, ptr %S, ptr %D, i64 %lanes, ptr %words"
+PARAMETERS = "ptr %V, ptr %G, ptr %S, ptr %D, i64 %lanes, ptr %words, i64 %live"
 _DISTINCT = PARAMETERS.replace("ptr", "ptr noalias")  # in the body; the prelude's V and S are one
 _NAN = "0x7FF8000000000000"
 
@@ -34,31 +36,39 @@ Place: TypeAlias = int | str  # a constant, or a name of LLVM's
 
 
 class Places:
-    """Where numbers lie: at even steps, which one word says, or one by one, in a table after the other words."""
+    """Where numbers lie: one after the other, at even steps, or anywhere, by a table after the other words.
 
-    def __init__(self, numbers: Sequence[int]) -> None:
-        steps = {b - a for a, b in pairwise(numbers)} or {0}
-        self.numbers = numbers
-        self.step = steps.pop() if len(steps) == 1 else None
-        self.key = "t" if self.step is None else f"s{self.step}".replace("-", "m")
+    Attributes:
+        key: stands for this in the name of a kernel: "r" for a run, "e" for even steps, "t" for a table.
+        scale: how many numbers there are in memory for each that is counted: as many as lanes for a row.
+        words: what a kernel is given: the first place and the step, or the table's place, which is to be filled in.
+    """
+
+    def __init__(self, numbers: Sequence[int], scale: Place = 1) -> None:
+        steps = {b - a for a, b in pairwise(numbers)} or {1}
+        self.key = "r" if steps == {1} else "e" if len(steps) == 1 else "t"
+        self.scale = scale
+        self.words = [numbers[0], steps.pop()]
+        self.table = [*numbers] if self.key == "t" else []
 
 
 class At:
     """The same in a kernel: ``at(k)`` is the place of number k."""
 
-    def __init__(self, code: Code, position: int, step: int | None) -> None:
+    def __init__(self, code: Code, position: int, places: Places) -> None:
         self._code = code
-        self._step = step
+        self._scale = places.scale
         self._word = code.let(f"load i64, ptr {code.at('%words', position)}")
-        self._table = code.at("%words", self._word) if step is None else ""
+        step: Place = code.let(f"load i64, ptr {code.at('%words', position + 1)}") if places.key == "e" else 1
+        self._first, self._step = code.times(self._word, self._scale), code.times(step, self._scale)
+        self._table = code.at("%words", self._word) if places.key == "t" else ""
 
-    def __call__(self, k: int | str = 0, lane: int | str = 0) -> int | str:
+    def __call__(self, k: Place = 0, lane: Place = 0) -> Place:
         code = self._code
-        if self._step is None:
-            word = code.let(f"load i64, ptr {code.at(self._table, k)}")
-        else:
-            word = str(code.plus(self._word, code.times(k, self._step)))
-        return code.plus(word, lane)
+        if self._table:
+            place = code.let(f"load i64, ptr {code.at(self._table, k)}")
+            return code.plus(code.times(place, self._scale), lane)
+        return code.plus(code.plus(self._first, code.times(k, self._step)), lane)
 
     @property
     def word(self) -> str:
@@ -79,13 +89,11 @@ class Library:
     """The kernels that a program needs.
 
     Attributes:
-        functions: the texts of the kernels, by name.
-        declared: declarations of what they call.
+        texts: LLVM's text of each kernel, by name.
         rules: the primitives that have kernels, by the name in them.
     """
 
-    functions: dict[str, str] = field(default_factory=dict)
-    declared: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Primitive] = field(default_factory=dict)
 
     def name(self, op: Primitive) -> str:
@@ -97,30 +105,31 @@ class Library:
 
 
 class Kernels:
-    """Steps for instructions on rows of so many numbers (``LANES``, or 1 in the prelude); writes kernels on the way."""
+    """Steps for instructions in the body, on rows, or in the prelude, on single numbers; writes kernels on the way."""
 
-    def __init__(self, row: int, library: Library) -> None:
-        self.row = row
-        self.kind = VECTOR if row > 1 else SCALAR
+    def __init__(self, library: Library, prelude: bool) -> None:
         self.library = library
+        self.prelude = prelude
+        self.kind = SCALAR if prelude else VECTOR
 
-    def rows(self, rows: Iterable[int]) -> Places:
-        return Places([r * self.row for r in rows])
+    def rows(self, *rows: int) -> Places:
+        return Places(rows, 1 if self.prelude else "%lanes")
 
     def step(self, name: str, parts: Sequence[int | Places], write: Callable[..., None]) -> Step:
         """A call of the kernel of that name; if it is new, ``write(code, *places)`` writes it."""
         places = [part if isinstance(part, Places) else Places([part]) for part in parts]
-        name = "_".join([name, *[part.key for part in parts if isinstance(part, Places)], f"r{self.row}"])
-        if name not in self.library.functions:
+        keys = [part.key for part in parts if isinstance(part, Places)]
+        name = f"{'prelude' if self.prelude else 'body'}_{name}_{''.join(keys)}"
+        if name not in self.library.texts:
             code = Code(self.kind)
-            write(code, *[At(code, k, p.step) for k, p in enumerate(places)])
-            self.library.functions[name] = code.function(name, _DISTINCT if self.row > 1 else PARAMETERS)
-            self.library.declared |= code.declared
+            write(code, *[At(code, 2 * k, p) for k, p in enumerate(places)])
+            function = code.function(name, PARAMETERS if self.prelude else _DISTINCT)
+            self.library.texts[name] = module([function], code.declared)
         words: list[int] = []
         tables: list[int] = []
         for p in places:
-            words.append(p.numbers[0] if p.step is not None else len(places) + len(tables))
-            tables += p.numbers if p.step is None else []
+            words += [2 * len(places) + len(tables), 0] if p.table else p.words
+            tables += p.table
         return Step(name, words + tables)
 
     @contextmanager
@@ -141,7 +150,7 @@ class Kernels:
                 begin = [code.spread(code.load("%S", b(u), SCALAR)) for u in some]
                 with self.lanes(code) as lane:
                     sums = [code.variable(s) for s in begin]
-                    with code.loop(n, maybe=not n) as i:
+                    for i in _each(code, n):
                         value = code.load("%V", x(i, lane))
                         for total, place in zip(sums, firsts):
                             weight = code.spread(code.load("%S", code.plus(place, i), SCALAR))
@@ -149,7 +158,7 @@ class Kernels:
                     for total, place in zip(sums, results):
                         code.store(code.get(total), "%V", code.plus(place, lane))
 
-        places = [self.rows(inputs or [0]), self.rows(ys), Places(weights), Places(starts)]
+        places = [self.rows(*(inputs or [0])), self.rows(*ys), Places(weights), Places(starts)]
         return self.step(f"layer_{units}x{n}", places, write)
 
     def layer_inputs(
@@ -168,7 +177,7 @@ class Kernels:
                 with self.lanes(code) as lane:
                     places = [code.plus(r, lane) for r in results]
                     sums = [code.variable(code.zero if fresh else code.load("%G", place)) for place in places]
-                    with code.loop(units) as u:
+                    for u in _each(code, units):
                         slope, unit = code.load("%G", y(u, lane)), w(u)
                         for total, position in zip(sums, at):
                             weight = code.spread(code.load("%S", code.plus(unit, position), SCALAR))
@@ -177,7 +186,7 @@ class Kernels:
                         code.store(code.get(total), "%G", place)
 
         name = f"layer_inputs_{units}x{n}{'_fresh' * fresh}{'_alone' * alone}"
-        return self.step(name, [self.rows(inputs), Places(positions), self.rows(ys), Places(weights)], write)
+        return self.step(name, [self.rows(*inputs), Places(positions), self.rows(*ys), Places(weights)], write)
 
     def layer_weights(
         self, inputs: Sequence[int], ys: Sequence[int], starts: Sequence[int], weights: Sequence[int]
@@ -201,7 +210,7 @@ class Kernels:
             for tile in _loops(code, units):
                 self._sums(code, [(y(u), None, b(u)) for u in tile])
 
-        places = [self.rows(inputs or [0]), self.rows(ys), Places(weights), Places(starts)]
+        places = [self.rows(*(inputs or [0])), self.rows(*ys), Places(weights), Places(starts)]
         return self.step(f"layer_weights_{units}x{n}", places, write)
 
     def _sums(self, code: Code, terms: Sequence[tuple[Place, Place | None, Place]]) -> None:
@@ -231,7 +240,7 @@ class Kernels:
                     code.store(vector, turned, code.times(code.plus(lane, k), WIDTH))
             for tile in _loops(code, units):
                 rows, sums = [y(u) for u in tile], [code.variable(code.zero) for _ in tile]
-                with code.loop("%lanes") as lane:
+                with code.loop("%live") as lane:
                     inputs = code.load(turned, code.times(lane, WIDTH))
                     for total, row in zip(sums, rows):
                         slope = code.spread(code.load("%G", code.plus(row, lane), SCALAR))
@@ -251,7 +260,7 @@ class Kernels:
                     code.set(total, code.add(code.get(total), product))
                 code.store(code.get(total), "%V", result(0, lane))
 
-        parts: list[int | Places] = [y * self.row, len(a), (start or 0) * self.row, self.rows(a), self.rows(b)]
+        parts: list[int | Places] = [self.rows(y), len(a), self.rows(start or 0), self.rows(*a), self.rows(*b)]
         return self.step(f"dot{zero}" if start is None else "dot_start", parts, write)
 
     def dot_back(self, y: int, to: Sequence[int], others: Sequence[int]) -> Step:
@@ -265,7 +274,7 @@ class Kernels:
                     value = code.load("%V", other(i, lane))
                     code.store(code.add_product(code.load("%G", place), slope, value), "%G", place)
 
-        return self.step("dot_back", [y * self.row, len(to), self.rows(to), self.rows(others)], write)
+        return self.step("dot_back", [self.rows(y), len(to), self.rows(*to), self.rows(*others)], write)
 
     def add_back(self, y: int, to: int, fresh: bool) -> Step:
         """Add to the derivative of a row that of y."""
@@ -275,7 +284,7 @@ class Kernels:
                 slope, place = code.load("%G", result(0, lane)), one(0, lane)
                 code.store(slope if fresh else code.add(code.load("%G", place), slope), "%G", place)
 
-        return self.step("add_back" + "_fresh" * fresh, [y * self.row, to * self.row], write)
+        return self.step("add_back" + "_fresh" * fresh, [self.rows(y), self.rows(to)], write)
 
     # ---- primitives --------------------------------------------------------------------------------------------------
 
@@ -283,8 +292,8 @@ class Kernels:
         def write(code: Code, count: At, *places: At) -> None:
             expressions = [forward(op, len(operands), len(constants))]
 
-            def numbers(k: str, lane: str) -> None:
-                result, *at = [code.plus(code.plus(p.word, code.times(k, self.row)), lane) for p in rows]
+            def numbers(k: str) -> None:
+                result, *at = [p(0, k) for p in rows]
                 arguments = [code.load("%V", place) for place in at] + self._constants(code, places[len(rows) :])
                 code.store(code.rule(expressions, arguments)[0], "%V", result)
 
@@ -292,7 +301,7 @@ class Kernels:
             self._over(code, count.word, numbers)
 
         name = f"map_{self.library.name(op)}_{len(operands)}_{len(constants)}"
-        return self.step(name, [count, *[r * self.row for r in (z, *operands)], *constants], write)
+        return self.step(name, [count, *map(self.rows, (z, *operands)), *constants], write)
 
     def map_back(
         self, op: Primitive, z: int, operands: Sequence[int], count: int, constants: Sequence[int], how: str
@@ -307,8 +316,8 @@ class Kernels:
             slopes = partials(op, len(operands), len(constants))
             used = [k for k, letter in enumerate(how) if letter != "-"]
 
-            def numbers(k: str, lane: str) -> None:
-                result, *at = [code.plus(code.plus(p.word, code.times(k, self.row)), lane) for p in rows]
+            def numbers(k: str) -> None:
+                result, *at = [p(0, k) for p in rows]
                 arguments = [code.load("%V", place) for place in (result, *at)]
                 arguments += self._constants(code, places[len(rows) :])
                 outer = code.load("%G", result)
@@ -322,24 +331,21 @@ class Kernels:
             self._over(code, count.word, numbers)
 
         name = f"map_back_{self.library.name(op)}_{len(constants)}_{how}"
-        return self.step(name, [count, *[r * self.row for r in (z, *operands)], *constants], write)
+        return self.step(name, [count, *map(self.rows, (z, *operands)), *constants], write)
 
     def _constants(self, code: Code, places: Sequence[At]) -> list[str]:
         return [code.spread(code.load("%S", p.word, SCALAR)) for p in places]
 
-    def _over(self, code: Code, count: str, numbers: Callable[[str, str], None]) -> None:
-        """Over rows that follow one another. In the prelude they are one number each, and eight are a vector."""
-        if self.row > 1:
-            with code.loop(count) as k, self.lanes(code) as lane:
-                numbers(k, lane)
+    def _over(self, code: Code, count: str, numbers: Callable[[str], None]) -> None:
+        """Over all numbers of rows that follow one another, eight at a time; in the prelude some may be left over."""
+        if not self.prelude:
+            with code.loop(str(code.times(count, "%lanes")), WIDTH) as k:
+                numbers(k)
             return
         whole = code.let(f"and i64 {count}, -{WIDTH}")
-        code.kind = VECTOR
-        with code.loop(whole, WIDTH, maybe=True) as k:
-            numbers(k, "0")
-        code.kind = SCALAR
-        with code.loop(count, 1, whole, maybe=True) as k:
-            numbers(k, "0")
+        for code.kind, step, first, end in ((VECTOR, WIDTH, "0", whole), (SCALAR, 1, whole, count)):
+            with code.loop(end, step, first, maybe=True) as k:
+                numbers(k)
 
     # ---- logsumexp and pick ------------------------------------------------------------------------------------------
 
@@ -357,16 +363,15 @@ class Kernels:
                     code.set(total, code.add(code.get(total), term))
                 rows = [largest, code.get(total)]
                 for k, value in enumerate([code.add(largest, code.call("log", rows[1])), *rows]):
-                    code.store(value, "%V", code.plus(result(0, lane), k * self.row))
+                    code.store(value, "%V", result(k, lane))
 
-        return self.step("logsumexp", [y * self.row, len(operands), self.rows(operands)], write)
+        return self.step("logsumexp", [self.rows(y), len(operands), self.rows(*operands)], write)
 
     def logsumexp_back(self, y: int, operands: Sequence[int], fresh: bool) -> Step:
         def write(code: Code, result: At, count: At, x: At) -> None:
             with self.lanes(code) as lane:
-                place = result(0, lane)
-                top, total = [code.load("%V", code.plus(place, k * self.row)) for k in (1, 2)]
-                outer = code.load("%G", place)
+                top, total = [code.load("%V", result(k, lane)) for k in (1, 2)]
+                outer = code.load("%G", result(0, lane))
                 with code.loop(count.word) as i:
                     at = x(i, lane)
                     share = code.div(code.call("exp", code.sub(code.load("%V", at), top)), total)
@@ -376,7 +381,7 @@ class Kernels:
                         code.store(code.add_product(code.load("%G", at), outer, share), "%G", at)
 
         name = "logsumexp_back" + "_fresh" * fresh
-        return self.step(name, [y * self.row, len(operands), self.rows(operands)], write)
+        return self.step(name, [self.rows(y), len(operands), self.rows(*operands)], write)
 
     def pick(self, y: int, index: int, values: Sequence[int], shared: bool, back: bool = False) -> Step:
         """Lane by lane, since each may pick another; ``back`` adds the derivative of y to that of what was picked."""
@@ -398,10 +403,10 @@ class Kernels:
                     code.store(code.select(inside, picked, _NAN), "%V", result(0, lane))
 
         parts: list[int | Places] = [
-            y * self.row,
-            index * self.row,
+            self.rows(y),
+            self.rows(index),
             len(values),
-            Places(values) if shared else self.rows(values),
+            Places(values) if shared else self.rows(*values),
         ]
         return self.step("pick" + "_shared" * shared + "_back" * back, parts, write)
 
@@ -411,10 +416,9 @@ class Kernels:
         """Set the derivatives of rows that follow one another to 0."""
 
         def write(code: Code, count: At, row: At) -> None:
-            with code.loop(count.word) as k, self.lanes(code) as lane:
-                code.store(code.zero, "%G", code.plus(code.plus(row.word, code.times(k, self.row)), lane))
+            self._over(code, count.word, lambda k: code.store(code.zero, "%G", row(0, k)))
 
-        return self.step("zero", [count, first * self.row], write)
+        return self.step("zero", [count, self.rows(first)], write)
 
     def pack(self, first: int, places: Sequence[int], back: bool = False) -> Step:
         """Copy shared numbers to where they follow one another; ``back`` adds their derivatives to the originals'."""
@@ -428,6 +432,15 @@ class Kernels:
                     code.store(code.load("%S", place), "%S", packed)
 
         return self.step("pack" + "_back" * back, [len(places), first, Places(places)], write)
+
+
+def _each(code: Code, count: int) -> Iterator[Place]:
+    """0, 1, …, count - 1: one after the other where they are few, else in a loop."""
+    if count <= 4:
+        yield from range(count)
+    else:
+        with code.loop(count) as i:
+            yield i
 
 
 def _loops(code: Code, count: int, size: int = WIDTH) -> Iterator[list[Place]]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from micrograd.tape import driver, objects
 from micrograd.tape.kernels import LANES, Library, Step
-from micrograd.tape.llvm import module
 from micrograd.tape.steps import steps_of
 from micrograd.tape.tape import Tape
 
@@ -52,7 +51,7 @@ class Program:
         tape: what it was made of.
         chunk: how many samples are one piece of work, about a millisecond. It depends on the tape alone, so those who
             divide a batch by it get the same bits, however many workers there are.
-        text: LLVM's text of the kernels.
+        texts: LLVM's text of each kernel, by name. Each is compiled for itself, since other tapes may need it too.
 
     Raises ``Untraceable`` where a primitive's rule cannot be compiled.
     """
@@ -62,11 +61,11 @@ class Program:
         self.chunk = LANES * max(1, _WORK // max(1, tape.size))
         library = Library()
         steps = steps_of(tape, library)
-        self.text = module([library.functions[name] for name in sorted(library.functions)], library.declared)
-        self._code = objects.code(self.text, library.functions)
+        self.texts = library.texts
+        self._kernels = {name: objects.code(text, [name]) for name, text in library.texts.items()}
         self._driver = driver_functions()
         parts = [self._words(part) for part in (steps.prelude, steps.body, steps.body_back, steps.prelude_back)]
-        rows = np.array([r * LANES for r in tape.results], dtype=np.int64)
+        rows = np.array(tape.results, dtype=np.int64)
         sizes = [_whole_lines(n) for n in (steps.n_shared, steps.n_shared, tape.n_rows * LANES, tape.n_rows * LANES)]
         d, v, g, self._size = np.cumsum(sizes).tolist()
         n, known = len(tape.parameters), len(tape.parameters) + len(tape.constants)
@@ -75,12 +74,13 @@ class Program:
         self._header = np.array([*counts, d, v, g, pointer(rows), *bounds], dtype=np.int64)
         self._kept = rows, parts  # the header has their addresses
         self._free: list[Numbers] = []
-        self._constants, self._ones = (n, known), slice(v, v + LANES)
+        self._constants = slice(n, known)
 
     def _words(self, steps: list[Step]) -> Whole:
+        addresses = {name: code.address(name) for name, code in self._kernels.items()}
         words: list[int] = []
         for step in steps:
-            words += (self._code.address(step.kernel), 2 + len(step.words), *step.words)
+            words += (addresses[step.kernel], 2 + len(step.words), *step.words)
         return np.array(words, dtype=np.int64)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Tape]]:
@@ -135,8 +135,7 @@ class Program:
             return self._free.pop()
         except IndexError:
             memory = aligned(self._size)
-            memory[slice(*self._constants)] = self.tape.constants
-            memory[self._ones] = 1.0
+            memory[self._constants] = self.tape.constants
             return memory
 
     def give(self, memory: Numbers) -> None:

@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 import platformdirs
 
 FORMAT = 1  # to be raised where this file writes or compiles in another way
-MOST = 256  # files in the folder: those not used for longest go first
+MOST = 2000  # files in the folder; when there are more, those not used for longest go, a quarter of them
 _MARK = b"micrograd machine code\n"
 
 ALIVE: "weakref.WeakValueDictionary[str, Code]" = weakref.WeakValueDictionary()
@@ -51,10 +51,13 @@ class _Processor:
         llvm.initialize_native_asmprinter()
         self.name = llvm.get_host_cpu_name()
         self.features = llvm.get_host_cpu_features().flatten()
-        self.jit = llvm.create_lljit_compiler(self.target())
+        self.triple = llvm.get_process_triple()
+        self.target = self._machine()
+        self.data_layout = str(self.target.target_data)
+        self.jit = llvm.create_lljit_compiler(self._machine())  # which takes it over
 
-    def target(self) -> Any:
-        target = llvm.Target.from_triple(llvm.get_process_triple())
+    def _machine(self) -> Any:
+        target = llvm.Target.from_triple(self.triple)
         return target.create_target_machine(cpu=self.name, features=self.features, opt=2, jit=True)
 
 
@@ -90,16 +93,16 @@ def _made(text: str, names: Iterable[str]) -> Code:
 
 
 def _compiled(text: str) -> bytes:
-    target = _processor().target()
+    processor = _processor()
     parsed = llvm.parse_assembly(text)
-    parsed.triple, parsed.data_layout = llvm.get_process_triple(), str(target.target_data)
+    parsed.triple, parsed.data_layout = processor.triple, processor.data_layout
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     # Vectors are written as such; what LLVM would find beside takes time and gains nothing.
     options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = False
     options.loop_unrolling = False
-    passes = llvm.create_pass_builder(target, options)
+    passes = llvm.create_pass_builder(processor.target, options)
     passes.getModulePassManager().run(parsed, passes)
-    return bytes(target.emit_object(parsed))
+    return bytes(processor.target.emit_object(parsed))
 
 
 # ---- on disk ---------------------------------------------------------------------------------------------------------
@@ -107,7 +110,7 @@ def _compiled(text: str) -> bytes:
 
 def _name(text: str) -> str:
     processor = _processor()
-    parts = [FORMAT, llvm.llvm_version_info, llvm.get_process_triple(), processor.name, processor.features, text]
+    parts = [FORMAT, llvm.llvm_version_info, processor.triple, processor.name, processor.features, text]
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest() + ".o"
 
 
@@ -157,6 +160,7 @@ def _write(folder: Path, name: str, machine_code: bytes) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
-    files = sorted(folder.glob("*.o"), key=lambda path: path.lstat().st_mtime)
-    for path in files[:-MOST]:
-        path.unlink(missing_ok=True)
+    files = [path for path in folder.iterdir() if path.suffix == ".o"]
+    if len(files) > MOST:
+        for path in sorted(files, key=lambda path: path.lstat().st_mtime)[: -(MOST * 3 // 4)]:
+            path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from micrograd.tape.kernels import LANES, Kernels, Library, Step
+from micrograd.tape.kernels import Kernels, Library, Step
 from micrograd.tape.tape import Dot, Instruction, Layer, LogSumExp, Map, Pick, Tape, Unit
 
 
@@ -32,7 +32,7 @@ def steps_of(tape: Tape, library: Library) -> Steps:
     """The steps of a tape; the kernels that they call are written into the library."""
     steps = Steps(tape.n_shared)
     weights = _Weights(tape, steps)
-    shared, rows = Kernels(1, library), Kernels(LANES, library)
+    shared, rows = Kernels(library, prelude=True), Kernels(library, prelude=False)
     for instruction in tape.body:
         steps.body.append(_forward(instruction, rows, weights))
     steps.prelude = [_forward(instruction, shared, weights) for instruction in tape.prelude]
@@ -41,7 +41,7 @@ def steps_of(tape: Tape, library: Library) -> Steps:
     back = _Backward(rows, tape.active_rows, {*tape.results[:1]}, zeroed=False)
     for instruction in reversed(tape.body):
         back.instruction(instruction, weights)
-    steps.body_back = back.steps
+    steps.body_back = back.zeros() + back.steps
 
     for places, first in weights.packs.items():
         if not tape.active_shared.isdisjoint(places):
@@ -104,7 +104,14 @@ class _Backward:
         self.reached = reached
         self.zeroed = zeroed  # whether all derivatives are 0 at the start
         self.shared: set[int] = set()
+        self.added: set[int] = set()
         self.steps: list[Step] = []
+
+    def zeros(self) -> list[Step]:
+        """Steps to go before: what is added to at first is set to 0."""
+        runs = groupby(enumerate(sorted(self.added)), lambda pair: pair[1] - pair[0])
+        rows = [[row for _, row in run] for _, run in runs]
+        return [self.kernels.zero(run[0], len(run)) for run in rows]
 
     def instruction(self, instruction: Instruction, weights: _Weights) -> None:
         match instruction:
@@ -170,17 +177,15 @@ class _Backward:
     def _reach(self, rows: Sequence[int], store: bool = False) -> bool:
         """A gradient comes to these rows. Whether it may be stored, as nothing has come to any of them.
 
-        ``store`` says that this is of use, if each comes once; else what is new is set to 0 first.
+        ``store`` says that this is of use, if each comes once; else what is new has to be 0 before.
         """
-        new = sorted({*rows} - self.reached)
-        self.reached.update(new)
-        if self.zeroed:
+        new = {*rows} - self.reached
+        self.reached |= new
+        if self.zeroed or not new:
             return False
         if store and len(new) == len(rows):
             return True
-        for _, following in groupby(enumerate(new), lambda pair: pair[1] - pair[0]):
-            run = [row for _, row in following]
-            self._add(self.kernels.zero(run[0], len(run)))
+        self.added |= new
         return False
 
     def _add(self, step: Step) -> None:

@@ -184,6 +184,16 @@ def test_the_table_fills_its_place_and_hides_no_cell_under_its_header(browser, t
         assert not browser.execute_script(hidden), step
 
 
+def test_the_column_of_the_sample_on_show_is_in_view(browser, tmp_path):
+    show(browser, batch_page(12), tmp_path, 1280, 720)
+    right = """const pane = document.getElementById("table").getBoundingClientRect();
+        const cell = document.querySelector(`[data-place="t0.${arguments[0]}"]`).getBoundingClientRect();
+        return cell.left > pane.left && cell.right < pane.right + 1"""
+    for k in (0, 6, 11, 3):
+        browser.find_element(By.CSS_SELECTOR, f"[data-jump='{k}']").click()
+        assert browser.execute_script(right, k)
+
+
 def test_marks_stay_clear_of_the_digits(browser, tmp_path):
     show(browser, batch_page(), tmp_path, 1920, 1080, reduced_motion="reduce")
     near = """const gap = (outer, inner) => Math.min(inner.left - outer.left, outer.right - inner.right);

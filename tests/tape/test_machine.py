@@ -533,16 +533,20 @@ def test_constants_are_data():
         return Program(make.done(make.map(ops.power(3), x, constants=(1,))))
 
     for constants in ([2.0, 3.0], [0.0, -0.0], [-1.0, 2.0]):
-        assert made(constants).text == made([2.0, 3.0]).text
+        assert made(constants).texts == made([2.0, 3.0]).texts
         compare(made(constants).tape, [[1.5, 2.0]], [0, 1], exact=False)
 
 
-def test_programs_of_one_text_share_code_that_goes_with_the_last_of_them():
+def test_programs_share_kernels_that_go_with_the_last_that_needs_them():
     before = len(objects.ALIVE)
-    programs = [Program(network((2, 7, n % 2 + 1), ops.relu, seed=n)) for n in range(6)]
-    assert len(objects.ALIVE) == before + 2
-    del programs[2:]
-    assert len(objects.ALIVE) == before + 2
+    programs = [Program(network((2, 7, 3), ops.relu, seed=n)) for n in range(50)]
+    alike = len(objects.ALIVE) - before
+    assert 0 < alike <= len(programs[0].texts)
+    programs.append(Program(network((2, 7, 9, 3), ops.relu)))
+    more = len(objects.ALIVE) - before - alike
+    assert 0 < more < len(programs[-1].texts)
+    del programs[1:]
+    assert len(objects.ALIVE) == before + alike
     del programs[:]
     assert len(objects.ALIVE) == before
 

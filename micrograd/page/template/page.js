@@ -66,7 +66,9 @@ function show(index) {
   const here = step.phase === "start" ? "start" : step.sample >= 0 ? String(step.sample) : "batch";
   all("[data-jump]").forEach((button) => button.setAttribute("aria-current", button.dataset.jump === here));
   all("[data-part]").forEach((button) => button.setAttribute("aria-current", button.dataset.part === part(step)));
-  for (const cell of all("td.lit").reverse()) reveal(cell); // the first last, in case there is no room for all
+  const cells = all("td.lit").reverse(); // the first last, in case there is no room for all
+  if (!cells.length && step.sample >= 0) cells.push(...all(`[data-place="t0.${step.sample}"]`)); // the sample's column
+  cells.forEach(reveal);
 }
 
 // Mark the operation at work with its edges, operands and result; returns these boxes.
