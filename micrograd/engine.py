@@ -97,8 +97,6 @@ def _leaf(role: str, symbol: str = "") -> Primitive:
 
 # What a leaf is to the reader of a picture; to a gradient it makes no difference.
 LEAVES = {role: _leaf(role) for role in ("parameter", "input", "constant")}
-# The same for leaves made while a tape is recorded, or nothing is: a tape asks whether another call has them as well.
-MADE = {role: _leaf(role) for role in LEAVES}
 
 
 @contextmanager
@@ -129,11 +127,10 @@ def as_value(data: Any, role: str = "constant") -> "Value":
 
 def _new_leaf(data: Any, role: str = "constant") -> "Value":
     """As ``Value(data, role=role)``, of the class that is being recorded, in half of the time."""
-    kind = _recording.get()
-    node = _new(kind or Value)
+    node = _new(_recording.get() or Value)
     node.data = data if type(data) is float and data - data == 0.0 else number(data)
     node.grad = NOT_REACHED
-    node.op = (LEAVES if kind is Value else MADE)[role]
+    node.op = LEAVES[role]
     node.label = ""
     node.parents = ()
     node.partials = ()
@@ -241,8 +238,7 @@ class Value(Copyable):
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
             raise TypeError(f"children must be Values, got {_children!r}; a name is given as label=")
         self.partials: Sequence[float] = ()
-        leaves = LEAVES if _recording.get() is Value else MADE
-        self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else leaves[role]
+        self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else LEAVES[role]
 
     __add__, __radd__ = _binary(ops.add), _reflected(ops.add)
     __sub__, __rsub__ = _binary(ops.sub), _reflected(ops.sub)
@@ -398,7 +394,7 @@ class Value(Copyable):
         node = _new(cls)
         node.data, node.grad, node.label, node.partials, op, own = state
         vars(node).update(own)
-        node.op = op if parents else (LEAVES if _recording.get() is Value else MADE)[op]
+        node.op = op if parents else LEAVES[op]
         node.parents = parents
         return node
 

@@ -83,12 +83,12 @@ def _require_one(loss: str, score: Any) -> None:
 
 
 def _number(label: Any) -> Any:
-    """A label's number, of one on a tape too."""
+    """A label's number, of a Value too."""
     return label.data if isinstance(label, Value) else label
 
 
 def _label_in(values: Sequence[Any], place: Value) -> Any:
-    """The label, as the one of ``values`` at ``place``: so a tape holds the check, and stops at a label without one."""
+    """The label, as the one of ``values`` at ``place``: the check is then part of the graph, and other labels raise."""
     return pick(values, place)
 
 

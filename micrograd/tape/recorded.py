@@ -116,7 +116,7 @@ class Recorded:
         answer = lanes.gradient(values)
         if answer is None:
             return self.function(*arguments)
-        return Value._restore((answer[0], 0.0, "", answer[1].tolist(), self._primitive), tuple(self.parameters))
+        return Value._restore((answer[0], 0.0, "", answer[1].tolist(), self._primitive, {}), tuple(self.parameters))
 
     @functools.cached_property
     def _primitive(self) -> Primitive:

@@ -13,9 +13,9 @@ from micrograd import Value, ops, optim
 from micrograd.tape.symbols import OPERATIONS, PATHS, Symbol, Untraceable, forward, ordered, partials, trace
 
 POINTS = [-2.5, -1.0, -0.3, -0.0, 0.0, 0.4, 1.0, 3.0, math.nan]
-ONE = [row for row in ops.TABLE.values() if row.group is tuple and row.name not in ("pow", "maximum", "minimum")]
-UNARY = [row for row in ONE if row.name not in ("add", "sub", "mul", "div")]
-BINARY = [ops.TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum")]
+BINARY = [ops.TABLE[n] for n in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "hypot", "arctan2")]
+ROWS = [row for row in ops.TABLE.values() if row.group is tuple]
+UNARY = [row for row in ROWS if row not in BINARY and row.name != "where"]
 
 
 def value(symbols, arguments):
