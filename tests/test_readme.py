@@ -110,6 +110,10 @@ def test_commands_install_extras_that_there_are():
     assert extras <= set(setup["options.extras_require"])
 
 
+def test_the_wheel_is_the_one_that_is_built():
+    assert f"/micrograd-{micrograd.__version__}-py3-none-any.whl" in section(README, "For a class")
+
+
 # ---- links -----------------------------------------------------------------------------------------------------------
 
 
