@@ -12,14 +12,14 @@ from typing import Any
 
 
 def listed(things: Any) -> list[Any]:
-    """The members of anything iterable, or of a data set that has a length and an index, whatever lies beyond it."""
+    """The members of anything iterable, or of a data set that has a length and an index, up to its length."""
     if not hasattr(things, "__iter__") and hasattr(things, "__getitem__") and hasattr(things, "__len__"):
         return [things[i] for i in range(len(things))]
     return list(things)
 
 
 def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
-    """The samples (x, y) of two lists, arrays, tensors or data frames of one length, as Python numbers."""
+    """The samples (x, y) from two lists, arrays, tensors or data frames of the same length, as Python numbers."""
     columns = []
     for column in (xs, ys):
         array = column.to_numpy() if hasattr(column, "to_numpy") else column  # a data frame would give its names
@@ -43,7 +43,7 @@ def require_samples(what: str, samples: Any) -> None:
 
 
 def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple[list[Any], list[Any]]:
-    """Shuffle by ``seed``; returns samples to train on and samples held out, a share (float) or a number (int)."""
+    """Shuffle by ``seed`` and split: samples to train on, and held-out samples, a share (float) or a number (int)."""
     require_samples("samples", samples)
     if not isinstance(held_out, Real) or isinstance(held_out, bool):
         raise TypeError(f"held_out must be a share or a number of samples, got {held_out!r}")
@@ -63,12 +63,12 @@ class DataLoader:
     """Batches of samples, as lists; iterating again starts the next epoch.
 
     Args:
-        samples: anything with a length and an index: a list of pairs, an array, a data set of your own.
+        samples: anything with a length and an index: a list of pairs, an array, your own data set.
         batch_size: samples a batch; the last batch has what remains. None is all of them: batch gradient descent.
-        shuffle: a new order every epoch, from a random generator of this loader's own.
+        shuffle: a new order every epoch, drawn by a random generator that no one else uses.
         drop_last: leave out the last batch if it is not full.
-        seed: of that generator: same seed, same orders. None draws one from the global ``random``, as weights are
-            drawn, so that ``random.seed`` fixes both.
+        seed: the seed of that generator: same seed, same orders. None draws one from the global ``random``, as weights
+            are drawn, so that ``random.seed`` fixes both.
     """
 
     def __init__(

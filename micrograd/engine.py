@@ -26,7 +26,7 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
-# The ``grad`` of a leaf that no backward pass has reached since it was set to 0. What is added to it is another object.
+# The ``grad`` of a leaf that no backward pass has reached: the sum of it and anything else is another object.
 NOT_REACHED = float(0)
 
 # The class of the nodes that are being recorded: Value, a subclass, or None while nothing is recorded.
@@ -36,7 +36,7 @@ _recording: "ContextVar[type[Value] | None]"
 class Leaving:
     """What happens where a Value leaves the graph, as a plain number or as the answer to a comparison.
 
-    Usually its data is taken. Who must not lose the graph there puts a subclass in place by ``leaving``.
+    Usually its data is taken. A subclass, put in place by ``leaving``, does something else: it raises, say.
     """
 
     def number(self, value: "Value") -> float:
@@ -53,7 +53,7 @@ _leaving: ContextVar[Leaving] = ContextVar("leaving", default=Leaving())  # noqa
 
 @contextmanager
 def leaving(how: Leaving) -> Iterator[None]:
-    """Let that be what happens where a Value leaves the graph, in this thread or task."""
+    """Inside the ``with`` block, ``how`` says what happens where a Value leaves the graph, in this thread or task."""
     before = _leaving.get()
     try:
         _leaving.set(how)  # in here: Ctrl-C may come right after it
@@ -138,7 +138,7 @@ def _new_leaf(data: Any, role: str = "constant") -> "Value":
 
 
 def _is_number(other: Any) -> bool:
-    """Whether ``other`` is a number to compute with; a NumPy array is not, which takes Values one by one itself."""
+    """Whether ``other`` is a number to compute with. A NumPy array is not: it handles its elements one by one."""
     if type(other) is float or type(other) is int or isinstance(other, Real):  # the latter takes long
         return True
     return not hasattr(other, "__array_ufunc__") and _holds_one(other)
@@ -386,7 +386,7 @@ class Value(Copyable):
 
     def _state(self) -> tuple[Any, ...]:
         if self.parents and not self.partials:
-            raise TypeError("a node made by hand cannot be copied: its _backward refers to the nodes of the old graph")
+            raise TypeError("a node made by hand cannot be copied, since its _backward belongs to the old graph")
         return self.data, self.grad, self.label, self.partials, self.op if self.parents else self.role, dict(vars(self))
 
     @classmethod
@@ -419,7 +419,7 @@ def _by_hand(symbol: str) -> Primitive:
 
 
 def record(op: Primitive, parents: tuple[Value, ...], operands: Sequence[Any]) -> Value:
-    """The node for ``op`` on ``parents``, whose data are ``operands``, grouped as the rules of ``op`` take them.
+    """The node for ``op`` on ``parents``. ``operands`` are their data, grouped as the rules of ``op`` take them.
 
     Raises ValueError, naming the operation and its operands, where it is undefined or overflows, or has no derivative.
     """
@@ -487,9 +487,9 @@ def _require_slopes(op: Primitive, slopes: Any, count: int) -> None:
 
 
 def set_data(values: Sequence[Value], numbers: Iterable[float]) -> None:
-    """Set ``data`` of all these Values, or of none of them: what interrupts it, Ctrl-C say, finds them as they were.
+    """Set ``data`` of all these Values, or of none of them if Ctrl-C or an error interrupts it.
 
-    A second interrupt, while the first is being answered, can leave some changed.
+    A second interrupt, while the first one is handled, can leave some of them changed.
     """
     before = [value.data for value in values]
     try:

@@ -19,6 +19,7 @@ class Identities(set[int]):
         return super().__contains__(id(thing))
 
     def add(self, thing: object) -> None:
+        """Add a thing."""
         super().add(id(thing))
 
 
@@ -56,10 +57,10 @@ def nodes(root: Node) -> list[Node]:
 
 
 class Copyable:
-    """Copying and pickling for a node class whose ``_restore(state, parents)`` undoes its ``_state()``.
+    """Copying and pickling for a class of nodes: ``_state()`` takes one apart, ``_restore(state, parents)`` builds it.
 
-    ``copy.deepcopy`` keeps what is shared shared, by its memo. A pickle holds leaves as objects of their own, so that
-    graphs and models pickled together share them, and the graph above the leaves as one flat list.
+    In a deep copy, nodes that were shared are shared. A pickle holds each leaf as an object, so that graphs and models
+    that are pickled together share it, and the graph above the leaves as one flat list.
     """
 
     __slots__ = ()

@@ -85,11 +85,13 @@ def _order(output: Value, wanted: list[Value]) -> list[Value]:
 
 
 _WITHOUT_GRAPH = Value(0.0, label="gradients(…)", role="constant")
+_GRADIENT = Value(0.0, (_WITHOUT_GRAPH,), "∂").op
 
 
 def _number(x: float) -> Value:
     """A gradient whose own derivatives are not known: whoever goes back through it gets an error, not 0."""
-    result = Value(x, (_WITHOUT_GRAPH,), "∂")
+    result = as_value(x)
+    result.parents, result.op = (_WITHOUT_GRAPH,), _GRADIENT
     result._backward = _unknown
     return result
 

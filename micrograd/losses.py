@@ -83,12 +83,12 @@ def _require_one(loss: str, score: Any) -> None:
 
 
 def _number(label: Any) -> Any:
-    """A label's number, of a Value too."""
+    """The number of a label, which may be a Value."""
     return label.data if isinstance(label, Value) else label
 
 
 def _label_in(values: Sequence[Any], place: Value) -> Any:
-    """The label, as the one of ``values`` at ``place``: the check is then part of the graph, and other labels raise."""
+    """The label, as the one of ``values`` at ``place``, so that the check of the label is part of the graph."""
     return pick(values, place)
 
 

@@ -1,4 +1,4 @@
-"""Networks of Values: neurons, layers, multi-layer perceptrons, and modules of your own with named parameters.
+"""Build networks of Values: neurons, layers, multi-layer perceptrons, and your own modules with named parameters.
 
 >>> random.seed(0)
 >>> model = MLP(2, [3, 1], activation="tanh")
@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from micrograd.engine import NOT_REACHED, Value, dot, number, pick, set_data
 
-# θ by name. "linear" is the identity, without a node of its own.
+# θ by name. "linear" is the identity and makes no node.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     "linear": lambda s: s,
     "relu": Value.relu,

@@ -155,6 +155,7 @@ class Optimizer:
         vars(self).update(lr=within("lr", saved["lr"], 0), steps=steps, state=state)  # at once
 
     def require_finite(self, what: str, numbers: Sequence[float]) -> None:
+        """Raises ValueError, with the parameter's name, if one of these numbers, one per parameter, is not finite."""
         if all(map(math.isfinite, numbers)):
             return
         for name, x in zip(self.names, numbers):
@@ -175,7 +176,7 @@ def _require_parameters(parameters: Any) -> None:
 
 
 class Snapshot:
-    """What a step changes, kept to be put back if the step does not come to its end.
+    """What a step changes, kept so that it can be put back if the step is interrupted.
 
     Attributes:
         data: the parameters' numbers.
@@ -187,6 +188,7 @@ class Snapshot:
         self._parts = [(vars(part), dict(vars(part))) for part in (optimizer, schedule) if part is not None]
 
     def restore(self) -> None:
+        """Put back what was kept."""
         for attributes, kept in self._parts:
             attributes.update(kept)
         for parameter, x in zip(self.parameters, self.data):
@@ -222,6 +224,7 @@ class SGD(Optimizer):
         self.nesterov = nesterov
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """The new parameter, and its velocity if there is momentum."""
         if self.weight_decay:
             g = g + self.weight_decay * w
         if not self.momentum:
@@ -249,6 +252,7 @@ class RMSprop(Optimizer):
         self.momentum = within("momentum", momentum, 0)
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """The new parameter, the running mean of g², and the velocity if there is momentum."""
         if self.weight_decay:
             g = g + self.weight_decay * w
         square = self.alpha * state[0] + (1 - self.alpha) * g * g
@@ -280,6 +284,7 @@ class Adam(Optimizer):
         self.weight_decay = within("weight_decay", weight_decay, 0)
 
     def rule(self, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """The new parameter and the running means of g and g²."""
         if self.decoupled:
             w = w * (1 - self.lr * self.weight_decay)
         elif self.weight_decay:
@@ -385,13 +390,14 @@ class Schedule:
 
 
 class StepLR(Schedule):
-    """Times ``gamma`` after every ``step_size`` updates."""
+    """The base rate, multiplied by ``gamma`` after every ``step_size`` updates."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = _whole("step_size", step_size), within("gamma", gamma, 0)
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
+        """The learning rate after ``t`` updates."""
         return self.base * self.gamma ** (t // self.step_size)
 
 
@@ -403,6 +409,7 @@ class CosineLR(Schedule):
         super().__init__(optimizer)
 
     def lr(self, t: int) -> float:
+        """The learning rate after ``t`` updates."""
         wave = (1 + math.cos(math.pi * min(t, self.t_max) / self.t_max)) / 2
         return self.eta_min + (self.base - self.eta_min) * wave
 
@@ -433,6 +440,7 @@ class WarmupLR(Schedule):
         super()._load(base, steps)
 
     def lr(self, t: int) -> float:
+        """The learning rate after ``t`` updates."""
         if t < self.updates:
             return self.base * (self.start + (1 - self.start) * t / self.updates)
         return self.base if self.then is None else self.then.lr(t - self.updates)
@@ -445,7 +453,7 @@ def _whole(name: str, count: Any, least: int = 1) -> int:
 
 
 def _whole_or_not(change: Callable[[], None], things: Sequence[Any]) -> None:
-    """Call ``change``, which sets attributes of these; whatever interrupts it finds them as they were."""
+    """Call ``change``, which sets attributes of these things; if it is interrupted, put them back as they were."""
     before = [(vars(thing), dict(vars(thing))) for thing in things]
     try:
         change()

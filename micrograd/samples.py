@@ -89,7 +89,7 @@ def require_recording() -> None:
 
 
 def loss_of(k: int, loss: Callable[..., Any], sample: Any) -> Value:
-    """The loss graph of sample number ``k`` of a batch. Raises TypeError if it is not a Value."""
+    """The loss graph of sample number ``k`` of a batch. Raises TypeError if the loss does not return a Value."""
     error = call_numbered(k, loss, sample)
     if not isinstance(error, Value):
         kind = type(error).__name__
@@ -114,8 +114,8 @@ def values_of(answer: Any) -> list[Value]:
 
 
 def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:
-    """``function(*arguments)`` without the process's garbage collector, which finds no cycles in graphs and would take
-    most of the time looking.
+    """``function(*arguments)`` with the process's garbage collector off: it would search graphs for cycles most of the
+    time, and graphs have none.
 
     A context manager would not do: Ctrl-C may come just before its end is reached, and leave the collector off.
     """

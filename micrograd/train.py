@@ -43,15 +43,16 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     Args:
         loss: builds the loss graph of one sample, called as ``loss(x, y)`` for a sample (x, y), as ``loss(x)`` for one
             that is not a tuple.
-        batch: the samples. One sample's graph is alive at a time; meanwhile the garbage collector rests, since graphs
-            have no cycles, and looking for some in a large one takes longer than building it.
+        batch: a list of samples. One sample's graph is alive at a time. Meanwhile the garbage collector is off: graphs
+            have no cycles, and searching a large graph for them takes longer than building it.
         reduction: "mean" divides error and gradient by the number of samples in this batch, "sum" does not.
         executor: shares out the work: any ``concurrent.futures.Executor``, of threads, processes or a cluster (Dask's
-            ``Client.get_executor()``). The bits of the result do not depend on its number of workers, and a worker
-            that dies costs time only. Processes get a pickle of the loss; threads help a recorded loss alone.
+            ``Client.get_executor()``). The bits of the result do not depend on the number of workers. If a worker
+            dies, its work is done here, within some seconds. Processes get a pickle of the loss; threads make only a
+            recorded loss faster.
 
-    Raises ValueError for an empty batch, and with the number of the sample for one whose loss is undefined; gradients
-    of the samples before it have been added then.
+    Raises ValueError for an empty batch, and for a sample whose loss is undefined, with its number; the gradients of
+    the samples before it have then been added. TypeError for arguments of another kind.
     """
     require_function("loss", loss, "the arguments are accumulate(loss, batch)")
     _require_executor(executor)
@@ -104,7 +105,7 @@ def _share(reduction: str, size: int) -> float:
 
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
-    """The mean over samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    """The mean over a list of samples of a loss or a metric (a number, a bool or a Value), without recording."""
     require_function("function", function, "the arguments are evaluate(function, samples)")
     require_samples("samples", samples)
     if not len(samples):
@@ -187,6 +188,7 @@ class Step:
         _require_executor(self.executor)
 
     def share(self, size: int) -> float:
+        """What the gradient of one sample is multiplied by, in a batch of that size."""
         return _share(self.reduction, size)
 
 
@@ -199,9 +201,11 @@ class NodeByNode:
         self.taken: list[Taken] = []
 
     def batches(self, batches: Iterable[Any], watched: bool) -> Iterable[Any]:  # noqa: ARG002
+        """The batches themselves."""
         return batches
 
     def take(self, batches: Iterator[Any]) -> bool:
+        """Train on the next batch; False if there is none."""
         for batch in batches:
             self._train(require_batch(batch))
             return True
@@ -228,9 +232,11 @@ class NodeByNode:
             raise
 
     def sync(self) -> None:
+        """Write the gradient that the last step used into ``grad``."""
         set_grad(self._step.optimizer.parameters, self._gradients)
 
     def gradients(self) -> list[float]:
+        """The gradient that the last step used, by the optimizer's parameters."""
         return self._gradients
 
 

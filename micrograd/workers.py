@@ -1,4 +1,4 @@
-"""The gradient of a batch by a plain loss, shared out among the workers of an executor.
+"""Compute the gradient of a batch with the workers of an executor.
 
 A batch is cut into chunks of a fixed size, and their sums are added in order, so that the bits of the result do not
 depend on the number of workers. Processes, on this computer or others, work on a copy of the loss function: it is

@@ -196,6 +196,7 @@ def test_masks_are_part_of_samples_new_each_epoch_and_fixed_by_the_seed():
     masks = [x for *_, mask in first for x in mask]
     assert set(masks) == {0.0, 1 / 0.75}
     assert len(masks) == 1000
+    assert len({tuple(mask) for *_, mask in first}) > 40  # each sample has one
     assert 0.2 < masks.count(0.0) / 1000 < 0.3
 
 

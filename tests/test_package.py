@@ -137,6 +137,21 @@ def test_public_names_exist_and_are_documented(name):
     assert getattr(micrograd, name).__doc__
 
 
+def undocumented(scope, path=""):
+    for node in scope.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+            if not ast.get_docstring(node) and not decorators & {"overload"}:
+                yield path + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node, f"{path}{node.name}.")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if "." not in name])
+def test_what_is_public_is_documented(name):
+    assert list(undocumented(MODULES[name])) == []
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_every_file_says_what_it_is_for(name):
     assert ast.get_docstring(MODULES[name])
