@@ -1,10 +1,10 @@
-"""Make the pictures of the README again: the same code, the same pictures.
+"""Make the pictures of the README and of docs/pictures.md again: the same code, the same pictures.
 
     python demos/pictures/make.py                 # all that are listed below
     python demos/pictures/make.py network page    # these
 
-``expression`` and ``network`` are what the README's own code draws, ``page`` is its page in a browser (Chromium with
-its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. The playground and the
+``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
+with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. The playground and the
 benchmarks are not among them: one is taken by hand, the other is made by ``benchmarks/report.py``.
 """
 
@@ -22,13 +22,14 @@ STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sen
 SIZE = (1600, 900)
 
 
-def readme(wanted: set[str]) -> None:
-    """Run the README's code; what ``picture`` and ``page`` are where an image follows is the image."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    parts = re.findall(r"^```python\n(.*?)^```|\]\(demos/pictures/(\w+)\.\w+\)", text, re.DOTALL | re.MULTILINE)
+def shown(text: str, wanted: set[str]) -> None:
+    """Run a page's code; what ``picture`` and ``page`` are where an image follows is the image."""
+    parts = re.findall(
+        r"^```python\n(.*?)^```|\]\((?:\.\./)?demos/pictures/(\w+)\.\w+\)", text, re.DOTALL | re.MULTILINE
+    )
     names: dict = {}
-    last = max(i for i, (_, image) in enumerate(parts) if image in wanted)
-    for code, image in parts[: last + 1]:
+    places = [i for i, (_, image) in enumerate(parts) if image in wanted]
+    for code, image in parts[: 1 + max(places, default=-1)]:
         if code:
             exec(code, names)
         elif image in wanted and image == "page":
@@ -85,15 +86,15 @@ def demo(name: str) -> None:
         shutil.copy(Path(folder) / f"{name}.png", HERE)
 
 
-README, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
+SHOWN, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(README + DEMOS)} (default: all)")
-    chosen = set(parser.parse_args().pictures) or {*README, *DEMOS}
-    if chosen - {*README, *DEMOS}:
-        parser.error(f"picture must be one of {', '.join(README + DEMOS)}, got {', '.join(sorted(chosen))}")
-    if chosen & {*README}:
-        readme(chosen & {*README})
+    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(SHOWN + DEMOS)} (default: all)")
+    chosen = set(parser.parse_args().pictures) or {*SHOWN, *DEMOS}
+    if chosen - {*SHOWN, *DEMOS}:
+        parser.error(f"picture must be one of {', '.join(SHOWN + DEMOS)}, got {', '.join(sorted(chosen))}")
+    for document in ("README.md", "docs/pictures.md"):
+        shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
     for name in sorted(chosen & {*DEMOS}):
         demo(name)
