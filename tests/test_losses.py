@@ -184,7 +184,7 @@ def test_cross_entropy_of_one_output_says_what_to_take():
 )
 @pytest.mark.parametrize("at", [0, 17])
 def test_a_tape_says_the_same_of_a_wrong_label(loss, wrong, message, at):
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     w = Value(0.5)
     samples = [(0.01 * k, 1) for k in range(300)]
     samples[at] = (0.3, wrong)

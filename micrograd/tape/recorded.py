@@ -5,7 +5,7 @@
 >>> loss.map([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)])
 array([ 1.,  9., 25.])
 >>> print(loss.tape(1.0, 1.0))
-tape of 2 instructions: 2 inputs, 1 parameters, 2 constants, 5 rows, 3 operands
+tape of 2 instructions: 2 inputs, 1 parameters, 3 constants, 5 rows, 4 operands
 x: numbers of the sample, p: parameters, s: results from parameters alone, r: results for the sample
 r3 = p0·x1 - x2
 r4 = power(r3, 2)

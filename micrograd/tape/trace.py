@@ -2,7 +2,7 @@
 
 >>> w = Value(2.0)
 >>> trace(lambda x: (w * x).relu(), None, [3.0]).results
-[Traced(data=6.0, grad=0)]
+[Value(data=6.0, grad=0)]
 >>> trace(lambda x: w * x if x > 0 else w, None, [3.0])
 Traceback (most recent call last):
 TypeError: ...

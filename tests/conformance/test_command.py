@@ -184,8 +184,6 @@ def pytest_run(*arguments):
         sys.executable,
         "-m",
         "pytest",
-        "-p",
-        "micrograd.conformance.plugin",
         "--pyargs",
         "micrograd.conformance",
     ]

@@ -346,7 +346,12 @@ def product(x):
         (TypeError, (W * 2, [1.0]), {}, "expected a function that builds a sample's loss, got a Value, one graph"),
         (TypeError, (nn.MLP(1, [1]), [1.0]), {}, "losses.squared_error(model(x), y), got"),
         (TypeError, (0.5, [1.0]), {}, "losses.squared_error(model(x), y), got 0.5 (float)"),
-        (TypeError, (lambda x: x if x == 2.0 else W * x, [1.0, 2.0]), {}, "sample 1 of the batch: the loss must return a Value, got 2.0"),
+        (
+            TypeError,
+            (lambda x: x if x == 2.0 else W * x, [1.0, 2.0]),
+            {},
+            "sample 1 of the batch: the loss must return",
+        ),
         (TypeError, (lambda x, y: W * x, [[1.0, 2]]), {}, "sample 0 of the batch: "),
         (ValueError, (product, [1.0]), {"reduction": "max"}, "reduction must be 'mean' or 'sum', got 'max'"),
         (TypeError, (product, [1.0], optim.SGD), {}, "write optim.SGD(model.parameters(), lr=0.1)"),

@@ -138,7 +138,7 @@ def test_a_graph_in_which_no_unit_is_at_work_is_refused(of):
     if of == "penalty":
         graph = losses.l2(model.parameters())
     else:
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
         graph = jit(lambda x, y: losses.hinge(model(x), y))([1.0, 2.0], 1)
     with pytest.raises(ValueError, match=r"no unit .* is at work .* without model=, .* loss\.function"):
         draw(graph, model=model)
