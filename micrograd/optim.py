@@ -98,19 +98,17 @@ class Optimizer:
         for name, x in zip(self.names, data):
             if isinstance(x, Value):
                 raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
-        columns = [list(map(float, data)), gradients, *self.state]
-        rows: list[tuple[float, ...]] = []
+        rows: list[Any] = []
         try:
-            rows.extend(self.rule(*row) for row in zip(*columns))
+            rows += map(self.rule, map(float, data), gradients, *self.state)  # which keeps those before an error
         except ArithmeticError as cause:
             name = self.names[len(rows)]
             raise ValueError(f"the new value of {name} is undefined: {cause}; no parameter was changed") from cause
-        for row in rows:
-            if not isinstance(row, tuple) or len(row) != 1 + len(self.state):
-                raise TypeError(
-                    f"the rule of {type(self).__name__} must return a tuple of the new parameter and "
-                    f"{len(self.state)} numbers of state, got {row!r}"
-                )
+        if set(map(type, rows)) != {tuple} or set(map(len, rows)) != {1 + len(self.state)}:
+            raise TypeError(
+                f"the rule of {type(self).__name__} must return a tuple of the new parameter and {len(self.state)} "
+                f"numbers of state, got {rows[0]!r}"
+            )
         return [list(column) for column in zip(*rows)]
 
     @property

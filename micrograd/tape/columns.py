@@ -9,6 +9,7 @@ columns of one matrix, so that a batch is a choice of columns:
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -20,6 +21,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 # The shape of a number is None, of a list or tuple (type, shapes of its items), of an array (ndarray, its dimensions).
 Shape: TypeAlias = Any
+
+PLAIN = {float, int, bool}
 
 
 def flatten(sample: Any) -> tuple[Shape, list[float]]:
@@ -109,6 +112,13 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
             return None
         rows = np.concatenate([rows for _, rows in found], dtype=np.float64)
         return (tuple, tuple([shape for shape, _ in found])), rows
+    if kinds == {list} and len(set(map(len, items))) == 1:
+        size = len(items[0])
+        numbers = _numbers([*chain.from_iterable(items)])
+        if numbers is not None:
+            return (list, (None,) * size), np.ascontiguousarray(numbers.reshape(len(items), size).T)
+    if kinds <= PLAIN and (numbers := _numbers(items)) is not None:
+        return None, numbers.reshape(1, -1)
     try:
         array = np.array(items)
     except ValueError:  # of several lengths
@@ -116,6 +126,16 @@ def _columns(items: Sequence[Any]) -> tuple[Shape, Any] | None:
     if array.dtype.kind not in "biuf" or (len(kinds) > 1 and array.ndim > 1):  # Values, words; lists beside arrays
         return None
     return flatten(items[0])[0], np.ascontiguousarray(array.reshape(len(items), -1).T, dtype=np.float64)
+
+
+def _numbers(items: Sequence[Any]) -> Array | None:
+    """Python's numbers as an array; None if there is something else among them."""
+    if not PLAIN.issuperset(map(type, items)):
+        return None
+    try:
+        return np.fromiter(items, np.float64, len(items))
+    except OverflowError:  # told with the number of the sample
+        return None
 
 
 def array(numbers: Sequence[Any]) -> Array:

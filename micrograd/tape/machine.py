@@ -66,14 +66,15 @@ class Program:
         self._driver = driver_functions()
         parts = [self._words(part) for part in (steps.prelude, steps.body, steps.body_back, steps.prelude_back)]
         rows = np.array(tape.results, dtype=np.int64)
-        sizes = [_whole_lines(n) for n in (steps.n_shared, steps.n_shared, tape.n_rows * LANES, tape.n_rows * LANES)]
+        sizes = [whole_lines(n) for n in (steps.n_shared, steps.n_shared, tape.n_rows * LANES, tape.n_rows * LANES)]
         d, v, g, self._size = np.cumsum(sizes).tolist()
         n, known = len(tape.parameters), len(tape.parameters) + len(tape.constants)
         counts = [tape.n_inputs, n, steps.n_shared, known, tape.n_rows, len(tape.results)]
         bounds = [at for part in parts for at in (pointer(part), pointer(part) + part.nbytes)]
-        self._header = np.array([*counts, d, v, g, pointer(rows), *bounds], dtype=np.int64)
-        self._kept = rows, parts  # the header has their addresses
-        self._free: list[Numbers] = []
+        header = np.array([*counts, d, v, g, pointer(rows), *bounds], dtype=np.int64)
+        self._kept = header, rows, parts  # they have each other's addresses
+        self.address = pointer(header)  # where the driver finds what it has to know of the program
+        self._free: list[Memory] = []
         self._constants = slice(n, known)
 
     def _words(self, steps: list[Step]) -> Whole:
@@ -114,41 +115,43 @@ class Program:
         if parameters.shape != (n,) or columns.ndim != 2 or len(columns) != k:
             shapes = f"{parameters.shape} and {columns.shape}"
             raise ValueError(f"expected {n} parameters and columns of {k} inputs, got shapes {shapes}")
-        arrays = [*map(pointer, (parameters, columns))]
         memory = self.take()
         try:
             return self._driver[name](
-                *(pointer(self._header), pointer(memory), *arrays),
+                *(self.address, memory.address, pointer(parameters), pointer(columns)),
                 *(columns.shape[1], pointer(chosen), len(chosen), pointer(to)),
             )
         finally:
             self.give(memory)
 
-    @property
-    def address(self) -> int:
-        """Where the driver finds what it needs to know of the program."""
-        return pointer(self._header)
-
-    def take(self) -> Numbers:
+    def take(self) -> "Memory":
         """Memory for one call; to be given back."""
         try:
             return self._free.pop()
         except IndexError:
-            memory = aligned(self._size)
-            memory[self._constants] = self.tape.constants
+            memory = Memory(self._size)
+            memory.numbers[self._constants] = self.tape.constants
             return memory
 
-    def give(self, memory: Numbers) -> None:
+    def give(self, memory: "Memory") -> None:
         self._free.append(memory)
 
 
-def aligned(size: int) -> Numbers:
-    """Zeros that begin where a vector may be read in one go."""
-    memory = np.zeros(size + 8)
-    first = -pointer(memory) // 8 % 8
-    return memory[first : first + size]
+class Memory:
+    """Numbers to work in, at an address where a vector may be read in one go; all 0 at first.
+
+    Attributes:
+        numbers, whole: the same memory as floats, and as whole numbers.
+    """
+
+    def __init__(self, size: int) -> None:
+        numbers = np.zeros(size + 8)
+        first = -pointer(numbers) // 8 % 8
+        self.numbers = numbers[first : first + size]
+        self.whole = self.numbers.view(np.int64)
+        self.address = pointer(self.numbers)  # looking it up takes longer than a small call
 
 
-def _whole_lines(size: int) -> int:
+def whole_lines(size: int) -> int:
     """So many numbers, up to whole vectors, so that what comes after them begins with one."""
     return (size + 7) // 8 * 8

@@ -6,6 +6,7 @@ and what the optimizer keeps for each of them (momentum, say).
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from micrograd.optim import Optimizer
 from micrograd.tape import objects
 from micrograd.tape.llvm import SCALAR, VECTOR, WIDTH, Code, module
-from micrograd.tape.machine import Numbers, Program, Whole, aligned, driver_functions, pointer
+from micrograd.tape.machine import Memory, Numbers, Program, Whole, driver_functions, pointer, whole_lines
 from micrograd.tape.symbols import Symbol, Untraceable, ordered, trace
 
 _NAME = "rule"
@@ -39,10 +40,9 @@ class Rule:
                 raise
             raise Untraceable(f"the settings of {type(optimizer).__name__} are not numbers: {cause}") from cause
         self.columns = 2 + state
-        self._settings = np.array(
-            [0.0, 0.0, *numbers]
-        )  # the first two are the learning rate and the number of the step
+        self._settings = np.array([0.0, 0.0, *numbers])  # first the learning rate and the number of the step
         self._driver = driver_functions()
+        self._free: list[Memory] = []
 
     def apply(self, table: Numbers, lr: float, step: int, max_norm: float | None = None) -> bool:
         """Take step number ``step`` by the gradient in the table.
@@ -50,10 +50,11 @@ class Rule:
         The gradient is clipped to ``max_norm``, and is in the table as it was used. False if a number is not finite, or
         if the norm cannot be computed; then the table is as it was.
         """
-        settings = self._settings.copy()
-        settings[:2] = lr, step
-        new = aligned(table.size)
-        return bool(self._driver["apply"](*self._arguments(table, new, settings, max_norm)))
+        memory, [new, settings] = self._memory([table.size, len(self._settings)])
+        memory.numbers[settings : settings + 2] = lr, step
+        done = self._driver["apply"](*self._arguments(table, memory, new, settings, max_norm))
+        self._free.append(memory)
+        return bool(done)
 
     def train(
         self,
@@ -62,9 +63,9 @@ class Rule:
         where: Whole | None,
         columns: Numbers,
         order: Whole,
-        ends: Whole,
-        shares: Numbers,
-        rates: Numbers,
+        ends: Sequence[int],
+        shares: Sequence[float],
+        rates: Sequence[float],
         steps: int,
         max_norm: float | None = None,
     ) -> list[float]:
@@ -83,31 +84,49 @@ class Rule:
             rates: the learning rate of each step.
             steps: how many steps were taken before.
         """
-        used = len(program.tape.parameters)
-        order, ends = np.ascontiguousarray(order, dtype=np.int64), np.ascontiguousarray(ends, dtype=np.int64)
-        columns, shares, rates = [np.ascontiguousarray(x, dtype=np.float64) for x in (columns, shares, rates)]
-        settings, new = self._settings.copy(), aligned(table.size)
-        collected, losses = aligned(used), np.empty(len(ends))
+        used, count = len(program.tape.parameters), len(ends)
+        order, columns = np.ascontiguousarray(order, dtype=np.int64), np.ascontiguousarray(columns, dtype=np.float64)
         where = None if where is None else np.ascontiguousarray(where, dtype=np.int64)
-        memory = program.take()
+        sizes = [table.size, len(self._settings), used, count, count, count, count]
+        memory, [new, settings, collected, at_ends, at_shares, at_rates, losses] = self._memory(sizes)
+        memory.whole[at_ends : at_ends + count] = ends
+        memory.numbers[at_shares : at_shares + count] = shares
+        memory.numbers[at_rates : at_rates + count] = rates
+        lanes = program.take()
         try:
             taken = self._driver["train"](
-                *self._arguments(table, new, settings, max_norm),
-                *(program.address, pointer(memory), None if where is None else pointer(where)),
-                *(pointer(collected), pointer(columns), columns.shape[1]),
-                *map(pointer, (order, ends, shares, rates)),
-                *(len(ends), steps, pointer(losses)),
+                *self._arguments(table, memory, new, settings, max_norm),
+                *(program.address, lanes.address, None if where is None else pointer(where)),
+                *(memory.address + 8 * collected, pointer(columns), columns.shape[1], pointer(order)),
+                *[memory.address + 8 * place for place in (at_ends, at_shares, at_rates)],
+                *(count, steps, memory.address + 8 * losses),
             )
+            found: list[float] = memory.numbers[losses : losses + taken].tolist()
         finally:
-            program.give(memory)
-        return [*map(float, losses[:taken])]
+            program.give(lanes)
+            self._free.append(memory)
+        return found
 
-    def _arguments(self, table: Numbers, new: Numbers, settings: Numbers, max_norm: float | None) -> tuple[Any, ...]:
+    def _memory(self, sizes: Sequence[int]) -> tuple[Memory, list[int]]:
+        """Memory for so many numbers each, and where they begin; the second are the settings."""
+        *places, size = accumulate(map(whole_lines, sizes), initial=0)
+        try:
+            memory = self._free.pop()
+        except IndexError:  # at first, or while other threads are at work
+            memory = Memory(size)
+        if len(memory.numbers) < size:
+            memory = Memory(size)
+        memory.numbers[places[1] : places[1] + len(self._settings)] = self._settings
+        return memory, places
+
+    def _arguments(
+        self, table: Numbers, memory: Memory, new: int, settings: int, max_norm: float | None
+    ) -> tuple[Any, ...]:
         if table.dtype != np.float64 or not table.flags.c_contiguous or len(table) != self.columns:
             raise ValueError(f"expected a table of {self.columns} rows of float64, got shape {table.shape}")
         limit = np.inf if max_norm is None else max_norm
-        places = self._code.address(_NAME), pointer(table), pointer(new)
-        return *places, table.shape[1], self.columns, pointer(settings), limit
+        places = self._code.address(_NAME), pointer(table), memory.address + 8 * new
+        return *places, table.shape[1], self.columns, memory.address + 8 * settings, limit
 
 
 def _split(thing: Any) -> tuple[Any, list[float]]:

@@ -8,7 +8,7 @@ to it. Values are written at named points, from one position, whole or not at al
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from operator import is_
 from time import perf_counter
 from typing import Any, Protocol, cast
@@ -149,9 +149,9 @@ class ArrayTrainer:
 
     def _chosen(self, samples: list[Any]) -> "Chosen":
         if self._known is not None:
-            order = [self._index.get(id(sample), -1) for sample in samples]
-            if min(order) >= 0:
-                return Chosen(self._known, np.array(order))
+            with suppress(KeyError):  # another sample
+                places = map(self._index.__getitem__, map(id, samples))
+                return Chosen(self._known, np.fromiter(places, np.int64, len(samples)))
         return Chosen(Source(self._recorded, samples), np.arange(len(samples)))
 
     def _train(self, chosen: "Chosen", batches: Iterator[Any]) -> bool:
@@ -180,7 +180,7 @@ class ArrayTrainer:
         if not self._rule.apply(table, position.lr, position.steps + 1, self._step.max_norm):
             return False
         others = gradient[places.frozen] + (position.others if len(position.others) else 0.0)
-        self._move(replace(position, table=table, others=others), rates, [(len(chosen), loss)])
+        self._move(table, others, rates, [(len(chosen), loss)])
         return True
 
     def _train_together(self, lanes: Lanes, chosen: "Chosen", batches: Iterator[Any]) -> bool:
@@ -210,16 +210,16 @@ class ArrayTrainer:
             places.where,
             columns,
             chosen.order if len(steps) == 1 else np.concatenate([step.order for step in steps]),
-            np.cumsum(sizes),
-            np.array([self._step.share(size) for size in sizes]),
-            np.array(rates[: len(steps)]),
+            [*accumulate(sizes)],
+            [self._step.share(size) for size in sizes],
+            rates[: len(steps)],
             position.steps,
             self._step.max_norm,
         )
         if losses:
             self._pace = (perf_counter() - start) / len(losses), len(losses)
             track.checks.passed(sizes[1 : len(losses)])
-            self._move(replace(position, table=table), rates, [*zip(sizes, losses)])
+            self._move(table, position.others, rates, [*zip(sizes, losses)])
         self._waiting = [*steps[max(len(losses), 1) :], *self._waiting]
         return bool(losses)
 
@@ -232,14 +232,12 @@ class ArrayTrainer:
             rates.extend(schedule.lr(self._position.scheduled + k) for k in range(1, count + 1))
         return rates
 
-    def _move(self, position: Position, rates: Sequence[float], lines: list[Taken]) -> None:
+    def _move(self, table: Array, others: Array, rates: Sequence[float], lines: list[Taken]) -> None:
         """Let that be the position, after as many steps as there are lines."""
         before, count = self._position, len(self.taken)
         steps = len(lines)
         try:
-            self._position = replace(
-                position, steps=before.steps + steps, lr=rates[steps], scheduled=before.scheduled + steps
-            )
+            self._position = Position(table, others, before.steps + steps, rates[steps], before.scheduled + steps)
             self.taken.extend(lines)
         except BaseException:
             self._position = before
