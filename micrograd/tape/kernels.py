@@ -288,23 +288,39 @@ class Kernels:
 
     # ---- primitives --------------------------------------------------------------------------------------------------
 
-    def map(self, op: Primitive, z: int, operands: Sequence[int], count: int, constants: Sequence[int]) -> Step:
+    def map(
+        self,
+        op: Primitive,
+        z: int,
+        operands: Sequence[int],
+        count: int,
+        constants: Sequence[int],
+        fixed: Sequence[int] = (),
+    ) -> Step:
+        """The primitive on ``count`` rows; operands at the positions ``fixed`` are one row for all."""
+
         def write(code: Code, count: At, *places: At) -> None:
             expressions = [forward(op, len(operands), len(constants))]
 
-            def numbers(k: str) -> None:
-                result, *at = [p(0, k) for p in rows]
+            def numbers(result: Place, *at: Place) -> None:
                 arguments = [code.load("%V", place) for place in at] + self._constants(code, places[len(rows) :])
                 code.store(code.rule(expressions, arguments)[0], "%V", result)
 
             rows = places[: 1 + len(operands)]
-            self._over(code, count.word, numbers)
+            self._over(code, count.word, rows, fixed, numbers)
 
-        name = f"map_{self.library.name(op)}_{len(operands)}_{len(constants)}"
+        name = f"map_{self.library.name(op)}_{len(operands)}_{len(constants)}{_letters(operands, fixed)}"
         return self.step(name, [count, *map(self.rows, (z, *operands)), *constants], write)
 
     def map_back(
-        self, op: Primitive, z: int, operands: Sequence[int], count: int, constants: Sequence[int], how: str
+        self,
+        op: Primitive,
+        z: int,
+        operands: Sequence[int],
+        count: int,
+        constants: Sequence[int],
+        fixed: Sequence[int],
+        how: str,
     ) -> Step:
         """Add to each operand's derivative slope times that of z.
 
@@ -316,8 +332,7 @@ class Kernels:
             slopes = partials(op, len(operands), len(constants))
             used = [k for k, letter in enumerate(how) if letter != "-"]
 
-            def numbers(k: str) -> None:
-                result, *at = [p(0, k) for p in rows]
+            def numbers(result: Place, *at: Place) -> None:
                 arguments = [code.load("%V", place) for place in (result, *at)]
                 arguments += self._constants(code, places[len(rows) :])
                 outer = code.load("%G", result)
@@ -328,24 +343,34 @@ class Kernels:
                         code.store(code.add_product(code.load("%G", at[j]), outer, slope), "%G", at[j])
 
             rows = places[: 1 + len(operands)]
-            self._over(code, count.word, numbers)
+            self._over(code, count.word, rows, fixed, numbers)
 
-        name = f"map_back_{self.library.name(op)}_{len(constants)}_{how}"
+        name = f"map_back_{self.library.name(op)}_{len(constants)}{_letters(operands, fixed)}_{how}"
         return self.step(name, [count, *map(self.rows, (z, *operands)), *constants], write)
 
     def _constants(self, code: Code, places: Sequence[At]) -> list[str]:
         return [code.spread(code.load("%S", p.word, SCALAR)) for p in places]
 
-    def _over(self, code: Code, count: str, numbers: Callable[[str], None]) -> None:
-        """Over all numbers of rows that follow one another, eight at a time; in the prelude some may be left over."""
+    def _over(
+        self, code: Code, count: str, rows: Sequence[At], fixed: Sequence[int], numbers: Callable[..., None]
+    ) -> None:
+        """Call ``numbers`` with the places in result and operands, for all results, eight at a time.
+
+        Rows that follow one another are one run of numbers; in the prelude some may be left over. Where an operand is
+        one row for all, it goes row by row.
+        """
+        if fixed:
+            with code.loop(count) as row, self.lanes(code) as lane:
+                numbers(*[at(0 if j - 1 in fixed else row, lane) for j, at in enumerate(rows)])
+            return
         if not self.prelude:
             with code.loop(str(code.times(count, "%lanes")), WIDTH) as k:
-                numbers(k)
+                numbers(*[at(0, k) for at in rows])
             return
         whole = code.let(f"and i64 {count}, -{WIDTH}")
         for code.kind, step, first, end in ((VECTOR, WIDTH, "0", whole), (SCALAR, 1, whole, count)):
             with code.loop(end, step, first, maybe=True) as k:
-                numbers(k)
+                numbers(*[at(0, k) for at in rows])
 
     # ---- logsumexp and pick ------------------------------------------------------------------------------------------
 
@@ -416,7 +441,7 @@ class Kernels:
         """Set the derivatives of rows that follow one another to 0."""
 
         def write(code: Code, count: At, row: At) -> None:
-            self._over(code, count.word, lambda k: code.store(code.zero, "%G", row(0, k)))
+            self._over(code, count.word, [row], (), lambda place: code.store(code.zero, "%G", place))
 
         return self.step("zero", [count, self.rows(first)], write)
 
@@ -432,6 +457,11 @@ class Kernels:
                     code.store(code.load("%S", place), "%S", packed)
 
         return self.step("pack" + "_back" * back, [len(places), first, Places(places)], write)
+
+
+def _letters(operands: Sequence[int], fixed: Sequence[int]) -> str:
+    """For the name of a kernel: which operands are one row for all."""
+    return "_" + "".join(["1" if j in fixed else "n" for j in range(len(operands))]) if fixed else ""
 
 
 def _each(code: Code, count: int) -> Iterator[Place]:

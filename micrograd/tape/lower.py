@@ -307,6 +307,8 @@ class _Writer:
             short = self._short(parts)
             if short is not None:
                 return short
+            if len(parts) == 2 and parts[0][0] and parts[1][0] and parts[1][2] == ONES:
+                parts.reverse()  # of two numbers, the sum is the same in either order
         start = self._number(zero)
         if repr(zero) == "-0.0" and parts[0][0] and parts[0][2] == ONES:
             start = parts.pop(0)[1]
@@ -416,7 +418,7 @@ def _moved(i: Instruction, rows: Mapping[int, int], shared: Mapping[int, int]) -
             return Layer(_all(rows, inputs), tuple(moved))
         case Dot(y, a, b, start, zero):
             return Dot(rows[y], _all(rows, a), _all(rows, b), None if start is None else rows[start], zero)
-        case Map(op, z, operands, count, constants):
+        case Map(op, z, operands, count, constants):  # not joined yet, so that none is fixed
             return Map(op, rows[z], _all(rows, operands), count, _all(shared, constants))
         case LogSumExp(y, operands):
             return LogSumExp(rows[y], _all(rows, operands))
@@ -431,16 +433,20 @@ def _all(places: Mapping[int, int], old: Sequence[int]) -> tuple[int, ...]:
 def _joined(code: Sequence[Instruction]) -> list[Instruction]:
     """The same with Maps that do alike to the rows after those of the one before joined with it.
 
+    An operand is the next row, or each time the same one: r5 = mul(r1, r4) and r6 = mul(r2, r4) are one instruction.
     ``r3 = tanh(r2)`` and ``r4 = tanh(r3)`` are not: the second takes what the first computes.
     """
     joined: list[Instruction] = []
     for i in code:
         last = joined[-1] if joined else None
         if isinstance(i, Map) and isinstance(last, Map) and (last.op, last.constants) == (i.op, i.constants):
-            n = last.count
-            follows = (i.z, *i.operands) == (last.z + n, *[x + n for x in last.operands])
-            if follows and not any([last.z <= x < last.z + n for x in i.operands]):
-                joined[-1] = replace(last, count=n + 1)
+            n, places = last.count, range(len(i.operands))
+            fixed = last.fixed if n > 1 else tuple([j for j in places if i.operands[j] == last.operands[j]])
+            longer = replace(last, count=n + 1, fixed=fixed)
+            follows = i.z == last.z + n and [longer.operand(j, n) for j in places] == [*i.operands]
+            own = range(last.z, last.z + n + 1)
+            if follows and len(fixed) < len(places) and not any([x in own for x in (*i.operands, *last.operands)]):
+                joined[-1] = longer
                 continue
         joined.append(i)
     return joined

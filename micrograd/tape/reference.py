@@ -125,7 +125,7 @@ def forward(i: Instruction, V: Array, S: Array) -> None:
                 sums += V[p] * V[q]
             V[y] = sums
         case Map(op, z, operands, count, constants):
-            arguments = [*[V[x : x + count] for x in operands], *[S[s] for s in constants]]
+            arguments = [*[V[rows] for rows in _operand_rows(i)], *[S[s] for s in constants]]
             V[z : z + count] = evaluate([_rule(op, len(operands), len(constants))], arguments)[0]
         case LogSumExp(y, operands):
             rows = V[list(operands)]
@@ -159,11 +159,13 @@ def backward(i: Instruction, V: Array, S: Array, G: Array, D: Array, active: set
                 G[q] += G[y] * V[p]
         case Map(op, z, operands, count, constants):
             g, rules = G[z : z + count].copy(), _slopes(op, len(operands), len(constants))
-            arguments = [V[z : z + count], *[V[x : x + count] for x in operands], *[S[s] for s in constants]]
-            wanted = [k for k, x in enumerate(operands) if not active.isdisjoint(range(x, x + count))]
+            places = _operand_rows(i)
+            arguments = [V[z : z + count], *[V[rows] for rows in places], *[S[s] for s in constants]]
+            wanted = [k for k, rows in enumerate(places) if not active.isdisjoint(range(rows.start, rows.stop))]
             slopes = evaluate([rules[k] for k in wanted], arguments)
             for k, slope in zip(wanted, slopes):
-                G[operands[k] : operands[k] + count] += g * slope
+                terms = g * slope
+                G[places[k]] += terms.sum(axis=0, keepdims=True) if k in i.fixed else terms
             return all([bool(np.isfinite(slope).all()) for slope in slopes])
         case LogSumExp(y, operands):
             shares = np.exp(V[list(operands)] - V[y + 1]) / V[y + 2]
@@ -175,6 +177,11 @@ def backward(i: Instruction, V: Array, S: Array, G: Array, D: Array, active: set
             else:
                 G[chosen, np.arange(V.shape[1])] += G[y]
     return True
+
+
+def _operand_rows(i: Map) -> list[slice]:
+    """The rows of each operand: as many as results, or one for all."""
+    return [slice(x, x + (1 if j in i.fixed else i.count)) for j, x in enumerate(i.operands)]
 
 
 def _places(index: Array, count: int) -> Array:

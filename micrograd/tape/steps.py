@@ -77,8 +77,8 @@ def _forward(instruction: Instruction, kernels: Kernels, weights: _Weights) -> S
             return kernels.layer(inputs, *_columns(units, weights))
         case Dot(y, a, b, start, zero):
             return kernels.dot(y, a, b, start, zero)
-        case Map(op, z, operands, count, constants):
-            return kernels.map(op, z, operands, count, constants)
+        case Map(op, z, operands, count, constants, fixed):
+            return kernels.map(op, z, operands, count, constants, fixed)
         case LogSumExp(y, operands):
             return kernels.logsumexp(y, operands)
         case Pick(y, index, values, shared):
@@ -153,23 +153,24 @@ class _Backward:
 
     def _map(self, m: Map) -> None:
         def used(k: int) -> tuple[bool, ...]:
-            return tuple([self._live(m.z + k) and x + k in self.active for x in m.operands])
+            return tuple([self._live(m.z + k) and m.operand(j, k) in self.active for j in range(len(m.operands))])
 
         for flags, group in groupby(range(m.count), used):
             if not any(flags):
                 continue
             first, *more = group
             count = 1 + len(more)
-            operands = [x + first for x in m.operands]
+            operands = [m.operand(j, first) for j in range(len(m.operands))]
             apart = [
-                all([abs(x - y) >= count for i, y in enumerate(operands) if i != j and flags[i]])
+                j not in m.fixed and all([abs(x - y) >= count for i, y in enumerate(operands) if i != j and flags[i]])
                 for j, x in enumerate(operands)
             ]
             fresh = [
-                flag and self._reach(range(x, x + count), store=alone) for x, flag, alone in zip(operands, flags, apart)
+                flag and self._reach(range(x, x + (1 if j in m.fixed else count)), store=apart[j])
+                for j, (x, flag) in enumerate(zip(operands, flags))
             ]
             how = "".join(["-" if not flag else "f" if new else "a" for flag, new in zip(flags, fresh)])
-            self._add(self.kernels.map_back(m.op, m.z + first, operands, count, m.constants, how))
+            self._add(self.kernels.map_back(m.op, m.z + first, operands, count, m.constants, m.fixed, how))
 
     def _live(self, row: int) -> bool:
         return row in self.reached and row in self.active

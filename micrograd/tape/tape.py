@@ -53,8 +53,9 @@ class Dot:
 class Map:
     """``z`` + k = op(x₁ + k, x₂ + k, …) for k from 0 to ``count`` - 1: a primitive on this row and those after it.
 
-    No operand is a row that the same instruction computes. ``constants`` are shared numbers that the rule of ``op``
-    takes after its operands, and that no gradient goes to: the exponent of ``power``.
+    Operands whose positions are in ``fixed`` are the same row for each k, as the scale is where a vector is scaled. No
+    operand is a row that the same instruction computes. ``constants`` are shared numbers that the rule of ``op`` takes
+    after its operands, and that no gradient goes to: the exponent of ``power``.
     """
 
     op: Primitive
@@ -62,6 +63,11 @@ class Map:
     operands: tuple[int, ...]
     count: int = 1
     constants: tuple[int, ...] = ()
+    fixed: tuple[int, ...] = ()
+
+    def operand(self, j: int, k: int) -> int:
+        """The row of operand ``j`` for result ``k``."""
+        return self.operands[j] + (0 if j in self.fixed else k)
 
 
 @dataclass(frozen=True)
@@ -155,9 +161,8 @@ class Tape:
             case Map(op, z, operands, count, constants):
                 numbers = [op.constant] * (op.constant is not None and not constants)
                 for k in range(count):
-                    shown = (
-                        [name(x + k) for x in operands] + [self._shared(s) for s in constants] + [*map(str, numbers)]
-                    )
+                    rows = [name(instruction.operand(j, k)) for j in range(len(operands))]
+                    shown = [*rows, *map(self._shared, constants), *map(str, numbers)]
                     yield f"{name(z + k)} = {op.name}({', '.join(shown)})"
             case LogSumExp(y, operands):
                 yield f"{name(y)} = logsumexp({_few([name(x) for x in operands], ', ')})"

@@ -65,7 +65,7 @@ a, b, c = Value(0.3, label="a"), Value(-1.7, label="b"), Value(2.9, label="c")
     [
         (lambda x, y: a * x + b * y, ["r3 = a·x1 + b·x2"]),
         (lambda x, y: b * y + a * x, ["r3 = b·x2 + a·x1"]),
-        (lambda x, y: a * x + (b * y + c), ["r3 = b·x2 + c", "r4 = a·x1 + r3"]),
+        (lambda x, y: a * x + (b * y + c), ["r3 = c + b·x2", "r4 = a·x1 + r3"]),
         (lambda x, y: dot([a, b], [x, y], c), ["r3 = c + a·x1 + b·x2"]),
         (lambda x, y: a * x + b * x + a * y, ["r3 = a·x1 + b·x1 + a·x2"]),  # two weights of one row stay two
         (lambda x, y: a * x - b * y, ["s5 = neg(b)", "r3 = a·x1 + s5·x2"]),
@@ -95,6 +95,27 @@ def test_rows_are_numbered_as_they_are_computed():
     assert rows == list(range(3, tape.n_rows))
     counts = [i.count for i in tape.body if isinstance(i, Map)]
     assert counts in ([6, 6], [6, 6, 6]), str(tape)  # tanh of six rows is one instruction
+
+
+def test_a_vector_that_is_scaled_is_one_instruction():
+    """One operand is the next row, the other the same row each time; so gradients add up in that one."""
+    w = [Value(0.2 * i - 0.5) for i in range(5)]
+
+    def loss(x, y):
+        rows = [p * x for p in w]
+        scale = (dot(rows, rows) + 1).log()
+        scaled = [row * scale for row in rows]
+        shift = y * scale
+        shifted = [shift - v for v in scaled]
+        return sum([(a * b).tanh() for a, b in zip(scaled, shifted)], 0.0)
+
+    samples = [(random.Random(k).gauss(0, 1), random.Random(k + 50).gauss(0, 1)) for k in range(12)]
+    tape = tape_of(loss, samples[0])
+    assert [i.op.name for i in tape.body if isinstance(i, Map) and i.fixed and i.count >= 4] == ["mul", "sub"]
+    for expected, found in both(loss, samples, w):
+        for (result, slopes), (got, got_slopes) in zip(expected, found):
+            assert got == pytest.approx(result, rel=1e-13)
+            assert got_slopes == pytest.approx(slopes, rel=1e-11, abs=1e-14)
 
 
 # ---- like operations -------------------------------------------------------------------------------------------------
