@@ -34,17 +34,17 @@ class Outside:
             for k, argument in enumerate([*function.args, *function.keywords.values()]):
                 self._inside(f"argument {k}", argument, set())
             function = function.func
-        owner: Any = None
+        instance: Any = None
         if isinstance(function, MethodType):
-            owner, function = function.__self__, function.__func__
+            instance, function = function.__self__, function.__func__
         elif not isinstance(function, FunctionType):
-            owner, function = function, getattr(type(function), "__call__", None)  # noqa: B004  # its function
+            instance, function = function, getattr(type(function), "__call__", None)  # noqa: B004  # its function
         if isinstance(function, FunctionType):
-            self._look(function, owner)
+            self._look(function, instance)
 
-    def _look(self, function: FunctionType, owner: Any) -> None:
+    def _look(self, function: FunctionType, instance: Any) -> None:
         names, scope = set(_names(function.__code__)), function.__globals__
-        self._inside("self", owner, names)
+        self._inside("self", instance, names)
         for name in sorted(names & scope.keys()):
             self._entries.append((name, scope, name, scope[name]))
             self._inside(name, scope[name], names)
