@@ -50,7 +50,7 @@ USES = {
     "tape.driver": ["tape.kernels"],
     "tape.objects": [],
     "tape.machine": ["tape.driver", "tape.objects", "tape.steps"],
-    "tape.rules": ["optim", "tape.machine"],
+    "tape.rules": ["optim", "tape.machine", "tape.outside"],
     "tape.replay": ["tape.lanes", "tape.machine", "tape.reference"],
     "tape.training": ["tape.lanes", "tape.rules", "train", "data"],
     "tape.recorded": ["tape.lower", "tape.outside", "tape.replay", "tape.trace", "tape.training"],
