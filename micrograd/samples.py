@@ -1,7 +1,7 @@
 """A function of one sample, called: how its arguments are passed, errors that say which sample it was, its graph."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from inspect import signature
 from numbers import Real
 from typing import Any, TypeVar
@@ -126,25 +126,3 @@ def uncollected(function: Callable[..., Answer], *arguments: Any) -> Answer:
     finally:
         if enabled:
             gc.enable()
-
-
-def graph_of(results: Sequence[Value]) -> list[Value]:
-    """The nodes of several results' graphs, in the order in which a walk back from the results meets them."""
-    found = {id(result): result for result in results}
-    met = list(found.values())
-    while met:
-        for parent in met.pop().parents:
-            if id(parent) not in found:
-                found[id(parent)] = parent
-                met.append(parent)
-    return list(found.values())
-
-
-def plain_leaves(graph: Sequence[Any]) -> list[Value]:
-    """The leaves among these nodes, without the inputs and constants of a recording."""
-    return [node for node in graph if type(node) is Value and not node.parents]
-
-
-def lasting_leaves(function: Callable[..., Any], sample: Any, leaves: set[Value]) -> set[Value]:
-    """Those among ``leaves`` that another call has as well; the others were made by the call they come from."""
-    return leaves & set(plain_leaves(graph_of(values_of(call(function, sample))))) if leaves else leaves

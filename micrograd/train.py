@@ -292,6 +292,8 @@ class Training:
         self._trainer: Trainer | None = None
 
     def __enter__(self) -> "Training":
+        if self._trainer is not None:
+            raise ValueError("this Training is in its block already; make another one, or write a single with block")
         require_recording()
         self._trainer = self._make()
         return self

@@ -15,7 +15,7 @@ from typing import Any
 from micrograd.engine import Value
 from micrograd.graph import nodes
 from micrograd.higher import gradients
-from micrograd.samples import loss_of, plain_leaves
+from micrograd.samples import loss_of
 
 CHUNK = 16  # samples
 PATIENCE = 5.0  # seconds until a look at the workers, and again until an executor that does not notice is given up
@@ -80,7 +80,7 @@ def chunk_sums(loss: Callable[..., Value], start: int, samples: Sequence[Any]) -
     sums: dict[Value, float] = {}
     for k, sample in enumerate(samples, start):
         error = loss_of(k, loss, sample)
-        leaves = plain_leaves(nodes(error))
+        leaves = [node for node in nodes(error) if not node.parents]
         for leaf, slope in zip(leaves, gradients(error, leaves)):
             sums[leaf] = sums.get(leaf, 0.0) + slope.data
         total += error.data
@@ -98,12 +98,12 @@ def _packed(loss: Callable[..., Value]) -> tuple[bytes, list[Value]]:
 
     class Packer(Pickler):  # type: ignore[misc]
         def persistent_id(self, thing: Any) -> Any:
-            if type(thing) is not Value or thing.parents:
+            if not isinstance(thing, Value) or thing.parents:
                 return None
             if thing not in places:
                 places[thing] = len(parameters)
                 parameters.append(thing)
-            return places[thing], thing.data, thing.label, thing.role
+            return places[thing], type(thing), thing._state()
 
     buffer = io.BytesIO()
     try:
@@ -123,9 +123,9 @@ def _work(copy: bytes, start: int, samples: Sequence[Any]) -> tuple[float, dict[
 
     class Unpacker(pickle.Unpickler):
         def persistent_load(self, pid: Any) -> Value:
-            place, number, label, role = pid
+            place, kind, state = pid
             if place not in values:
-                values[place] = Value(number, label=label, role=role)
+                values[place] = kind._restore(state)
                 places[values[place]] = place
             return values[place]
 

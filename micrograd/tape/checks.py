@@ -54,8 +54,8 @@ class Plain:
     slopes: list[float]
 
     def leaves(self) -> dict[int, Value]:
-        """The plain leaves of the graphs, by id."""
-        found = [v for result in self.results for v in nodes(result) if type(v) is Value and not v.parents]
+        """The leaves of the graphs, by id."""
+        found = [v for result in self.results for v in nodes(result) if not v.parents]
         return {id(v): v for v in found if v.op.name in LEAVES}
 
 
@@ -175,7 +175,8 @@ class Checks:
     def compare(self, samples: Sequence[Any], columns: Array, positions: Array, column: int, values: Array) -> None:
         """Compare results and gradients, at the parameters' numbers, and at others.
 
-        Raises ValueError with the number of the sample if they disagree, and FunctionRaises.
+        Raises ValueError with the number of the sample if they disagree, and the function's own error, in a
+        FunctionRaises, if the tape has an answer where it has none.
         """
         self.count += 1
         k, numbers, values = int(positions[column]), columns[:, [column]], values[: self.known]

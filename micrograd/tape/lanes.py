@@ -40,6 +40,11 @@ class Track:
     plain: Any
 
     @property
+    def gives_a_node(self) -> bool:
+        """Whether the function returns one Value that it has computed."""
+        return not self.several and self.plain is None
+
+    @property
     def known(self) -> int:
         return len(self.tape.parameters)
 

@@ -28,6 +28,7 @@ from micrograd import ops
 from micrograd.engine import LEAVES, Value
 from micrograd.ops import Primitive
 from micrograd.tape.tape import Dot, Instruction, Layer, LogSumExp, Map, Pick, Tape, Unit, outputs
+from micrograd.tape.trace import Traced
 
 SUMS = {ops.add, ops.sub, ops.neg, ops.mul, ops.dot}
 LITERAL = 4  # whole exponents up to this one are part of the program; others are data of it
@@ -42,9 +43,9 @@ def lower(
 ) -> Tape:
     """The tape that computes ``results`` from ``inputs``, the leaves that stand for the numbers of a sample.
 
-    Its parameters are the ``known`` ones, in their order, and after them what else it finds: all plain Values among the
-    leaves, but for those whose ``id`` is in ``made``, which are constants. Raises TypeError for nodes that cannot be
-    replayed: results of operations from before the recording, nodes made by hand, and primitives on vectors.
+    Its parameters are the ``known`` ones, in their order, and after them what else it finds: all leaves that the trace
+    has not made, but for those whose ``id`` is in ``made``, which are constants. Raises TypeError for nodes that cannot
+    be replayed: results of operations from before the recording, nodes made by hand, and primitives on vectors.
     """
     uses = _count_uses(results)
     found = _Found(results, inputs, made, uses)
@@ -67,7 +68,7 @@ def _count_uses(results: Sequence[Value]) -> dict[int, int]:
         take(result)
     while reached:
         node = reached.pop()
-        if type(node) is Value or not node.partials:
+        if not isinstance(node, Traced) or not node.partials:
             made = "before the function was called" if node.partials else "by hand"
             raise TypeError(
                 f"a tape replays what the function does; {node!r} ({node.op.name}) was made {made}: compute it inside"
@@ -119,7 +120,7 @@ class _Found:
 
     def _leaf(self, leaf: Value) -> None:
         # What is computed under no_grad() is a leaf as well, a constant one; its op is that of the computation.
-        shared = type(leaf) is Value and leaf.op.name in LEAVES and id(leaf) not in self.made
+        shared = not isinstance(leaf, Traced) and leaf.op.name in LEAVES and id(leaf) not in self.made
         self.kind[id(leaf)], self.level[id(leaf)] = SHARED if shared else CONSTANT, 0
 
     def _sum(self, node: Value) -> list[Value]:

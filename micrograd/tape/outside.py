@@ -8,15 +8,18 @@
 'scale[0]'
 
 Looked at, by identity, are the globals that are named in the function's code, the cells of its closure, its defaults,
-and one level of what is in these: the attributes that the code names, and the items of short lists, tuples and dicts.
+and one level of what is in these: the attributes that the code names, those of their classes too, and the items of
+short lists, tuples and dicts.
 Deeper places, and those that other functions take numbers from, are left to the checks.
 """
 
 import functools
 from collections.abc import Iterator, Mapping
 from operator import is_
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
+
+from micrograd.engine import Value
 
 MOST = 64  # items of a list, tuple or dict
 _MISSING = object()
@@ -28,6 +31,7 @@ class Outside:
     def __init__(self, function: Any) -> None:
         self._entries: list[tuple[str, Mapping[str, Any], str, Any]] = []  # of dicts: name, dict, key, what was there
         self._cells: list[tuple[str, CellType, Any]] = []
+        self._slots: list[tuple[str, Any, str, Any]] = []  # of objects without a dict
         self._items: list[tuple[str, Any, tuple[Any, ...]]] = []  # of lists and dicts
         self._bytes: list[tuple[str, Any, bytes]] = []  # of arrays
         while isinstance(function, functools.partial):
@@ -57,20 +61,31 @@ class Outside:
     def _inside(self, name: str, thing: Any, names: set[str]) -> None:
         """Note what is one level below ``thing``."""
         if isinstance(thing, (list, tuple, dict)):
-            if 0 < len(thing) <= MOST:
+            if len(thing) <= MOST:
                 self._items.append((name, thing, _items(thing)))
         elif str(getattr(getattr(thing, "dtype", None), "kind", "O")) in "biuf" and thing.size <= MOST:  # an array
             self._bytes.append((name, thing, thing.tobytes()))
-        elif not isinstance(thing, (FunctionType, MethodType)):
+        elif not isinstance(thing, (FunctionType, MethodType, Value)):  # what is in a Value changes at each step
             attributes = getattr(thing, "__dict__", {})
-            for key in sorted(names & attributes.keys()):
-                if not isinstance(thing, ModuleType) or isinstance(attributes[key], (int, float)):
-                    self._entries.append((f"{name}.{key}", attributes, key, attributes[key]))
+            for key in sorted(names):
+                shown = f"{name}.{key}"
+                if key in attributes:
+                    self._entries.append((shown, attributes, key, attributes[key]))
+                    continue
+                classes = thing.__mro__ if isinstance(thing, type) else type(thing).__mro__
+                holder: Mapping[str, Any] = next((vars(kind) for kind in classes if key in vars(kind)), {})
+                if isinstance(holder.get(key), MemberDescriptorType):
+                    self._slots.append((shown, thing, key, getattr(thing, key, _MISSING)))
+                elif holder and not hasattr(holder[key], "__get__"):  # no method, nor a property
+                    self._entries += [(shown, attributes, key, _MISSING), (shown, holder, key, holder[key])]
 
     def changed(self) -> str | None:
         """The name of a place where something else is now; None if there is none."""
         for name, holder, key, before in self._entries:
             if holder.get(key, _MISSING) is not before:
+                return name
+        for name, thing, key, before in self._slots:
+            if getattr(thing, key, _MISSING) is not before:
                 return name
         for name, cell, before in self._cells:
             if _content(cell) is not before:

@@ -21,9 +21,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from micrograd.engine import Value, is_recording, no_grad, set_grad
+from micrograd.engine import Leaving, Value, current_leaving, is_recording, no_grad, set_grad
 from micrograd.ops import Primitive
 from micrograd.samples import call, call_numbered, from_arguments, require_batch, values_of
 from micrograd.tape.outside import Outside
@@ -99,7 +99,8 @@ class Recorded:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """The plain function's answer; from a tape, a single Value is one node on all its parameters."""
-        if keywords or not arguments or self._is_plain:
+        is_traced = type(current_leaving()) is not Leaving  # by the recording of a function that calls this one, say
+        if keywords or not arguments or self._is_plain or is_traced:
             return self.function(*arguments, **keywords)
         sample = from_arguments(arguments)
         try:
@@ -108,7 +109,7 @@ class Recorded:
             if _holds_values(sample):  # whose gradients are expected as well
                 return self.function(*arguments)
             raise refused
-        if lanes is None or lanes.groups[0][0].several:
+        if lanes is None or not lanes.groups[0][0].gives_a_node or not self.parameters:
             return self.function(*arguments)
         if not is_recording():
             results = lanes.results(values)
@@ -157,7 +158,10 @@ class Recorded:
         if self._is_plain:
             with no_grad():
                 return sum([float(call(self.function, samples[k])) for k in range(len(samples))]) / len(samples)
-        return float(self.map(samples).mean())
+        results = self.map(samples)
+        if results.ndim > 1:
+            raise TypeError("expected a number or a Value from every sample, got a list: return a single one")
+        return float(results.mean())
 
     def add_gradients(self, samples: Sequence[Any], share: float, executor: Executor | None = None) -> float | None:
         """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
@@ -180,14 +184,18 @@ class Recorded:
     def check(self, samples: Sequence[Any]) -> None:
         """Compare results and gradients of all these samples with the plain function's.
 
-        Raises ValueError, with the number of the sample, where they differ.
+        Raises ValueError, with the number of the sample, where they differ; and what the function raises.
         """
+        from micrograd.tape.checks import FunctionRaises
+
         samples = require_batch(samples)
         lanes, values = self.lanes(samples)
-        if lanes is not None:
-            for track, columns, positions in lanes.groups:
+        try:
+            for track, columns, positions in () if lanes is None else lanes.groups:
                 for column in range(len(positions)):
                     track.checks.compare(samples, columns, positions, column, values)
+        except FunctionRaises as told:
+            raise cast(Exception, told.__cause__) from None
 
     def trainer(self, step: "Step", write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
         """What takes steps of training on arrays; None where the loop over Values is to take them."""
@@ -292,8 +300,17 @@ class Recorded:
         """As a method: every instance has its own, kept in its ``__dict__``, where it is found from then on."""
         if instance is None or not hasattr(self.function, "__get__"):
             return self
+        kept = getattr(instance, "__dict__", None)
+        if not isinstance(kept, dict):
+            raise TypeError(
+                f"jit keeps a method's tapes in the __dict__ of each object, and {instance!r:.60} has none; "
+                "write loss = jit(function) outside of the class"
+            )
         bound = Recorded(self.function.__get__(instance, kind))
-        vars(instance)[self.function.__name__] = bound
+        names = [name for base in type(instance).__mro__ for name, x in vars(base).items() if x is self]
+        for name in names:  # not that of a method which super() finds
+            if getattr(type(instance), name) is self:
+                kept[name] = bound
         return bound
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -7,7 +7,8 @@ and what the optimizer keeps for each of them (momentum, say).
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from types import MethodType
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,13 +16,17 @@ from micrograd.optim import Optimizer
 from micrograd.tape import objects
 from micrograd.tape.llvm import SCALAR, VECTOR, WIDTH, Code, module
 from micrograd.tape.machine import Memory, Numbers, Program, Whole, driver_functions, pointer, whole_lines
+from micrograd.tape.outside import Outside
 from micrograd.tape.symbols import Symbol, Untraceable, ordered, trace
 
 _NAME = "rule"
 
 
 class Rule:
-    """What ``optimizer`` does to its parameters. Its settings are taken now; learning rate and steps at each call.
+    """What ``optimizer`` does to its parameters. Learning rate and steps are given to each call.
+
+    Its settings, and the numbers that the rule takes from outside, are taken now; ``is_stale`` tells whether they are
+    others by now.
 
     Attributes:
         columns: how many rows the table has: data, gradient, and state.
@@ -31,18 +36,23 @@ class Rule:
 
     def __init__(self, optimizer: Optimizer) -> None:
         structure, numbers = _split(optimizer.settings)
-        state = len(optimizer.state)
-        try:
-            kind: Any = type(optimizer)
-            self._code = _code(kind, structure, tuple(numbers), state)
-        except TypeError as cause:
-            if isinstance(cause, Untraceable):
-                raise
-            raise Untraceable(f"the settings of {type(optimizer).__name__} are not numbers: {cause}") from cause
+        state, kind = len(optimizer.state), cast(Any, type(optimizer))
+        self._optimizer, self._taken = optimizer, _joined(structure, [*numbers])
+        self._outside = Outside(MethodType(kind.rule, kind))
+        self._code = _kept(_text(*_traced(kind, structure, numbers, state)))
         self.columns = 2 + state
         self._settings = np.array([0.0, 0.0, *numbers])  # first the learning rate and the number of the step
         self._driver = driver_functions()
         self._free: list[Memory] = []
+
+    def is_stale(self) -> bool:
+        """Whether something has been set since that the rule is made of."""
+        optimizer = self._optimizer
+        return (
+            optimizer.settings != self._taken
+            or len(optimizer.state) != self.columns - 2
+            or self._outside.changed() is not None
+        )
 
     def apply(self, table: Numbers, lr: float, step: int, max_norm: float | None = None) -> bool:
         """Take step number ``step`` by the gradient in the table.
@@ -157,8 +167,13 @@ def _joined(structure: Any, numbers: list[Any]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _code(kind: Any, structure: Any, numbers: tuple[float, ...], state: int) -> objects.Code:
+def _kept(text: str) -> objects.Code:
     """The machine code of a rule. Settings are data in it: others share it where the rule does not ask for them."""
+    return objects.code(text, [_NAME])
+
+
+def _traced(kind: Any, structure: Any, numbers: Sequence[float], state: int) -> tuple[list[Symbol], int]:
+    """What the rule returns, as expressions, and how many of their arguments are settings."""
     rule, fixed = kind.rule, 2 + len(numbers)
 
     def called(*arguments: Any) -> Any:
@@ -171,7 +186,7 @@ def _code(kind: Any, structure: Any, numbers: tuple[float, ...], state: int) -> 
     expressions = trace(called, fixed + 1 + 1 + state, known, name=f"{kind.__name__}.rule")
     if len(expressions) != 1 + state:
         raise Untraceable(f"{kind.__name__}.rule: expected {1 + state} numbers, got {len(expressions)}")
-    return objects.code(_text(expressions, fixed), [_NAME])
+    return expressions, fixed
 
 
 def _text(expressions: Sequence[Symbol], fixed: int) -> str:

@@ -109,7 +109,7 @@ def _uses_parameters(value: Value) -> bool:
     met, seen = [value], set[int]()
     while met:
         node = met.pop()
-        if type(node) is Value:
+        if not isinstance(node, Traced):
             return True
         if id(node) not in seen:
             seen.add(id(node))

@@ -46,11 +46,16 @@ def trainer(recorded: Recording, step: Step, write_back: bool, samples: Sequence
     optimizer, schedule = step.optimizer, step.schedule
     if step.executor is not None or not _is_rule_alone(optimizer) or not _is_of_count_alone(schedule, optimizer):
         return None
+    rule = _rule(optimizer)
+    return None if rule is None else ArrayTrainer(recorded, step, rule, write_back, samples)
+
+
+def _rule(optimizer: Optimizer) -> Rule | None:
+    """The optimizer's rule as machine code; None if it cannot be compiled."""
     try:
-        rule = Rule(optimizer)
+        return Rule(optimizer)
     except Untraceable:
         return None
-    return ArrayTrainer(recorded, step, rule, write_back, samples)
 
 
 def _is_rule_alone(optimizer: Optimizer) -> bool:
@@ -74,13 +79,13 @@ class Position:
 
     Attributes:
         table: data, gradients and state of the optimizer's parameters.
-        others: the gradients that parameters of the loss which do not learn have got since they were last written.
+        others: the parameters of the loss that do not learn, with the gradients to be added to them.
         steps, lr: the optimizer's.
         scheduled: steps of the schedule.
     """
 
     table: Array
-    others: Array
+    others: dict[Value, float]
     steps: int
     lr: float
     scheduled: int
@@ -90,8 +95,9 @@ class ArrayTrainer:
     """A ``train.Trainer`` on arrays. Where a number is not finite, the step is taken on Values, which tells why."""
 
     def __init__(self, recorded: Recording, step: Step, rule: Rule, write_back: bool, samples: Sequence[Any]) -> None:
-        self._recorded, self._step, self._rule, self._write_back = recorded, step, rule, write_back
+        self._recorded, self._step, self._write_back = recorded, step, write_back
         self._optimizer, self._schedule = step.optimizer, step.schedule
+        self._rule: Rule | None = rule
         self._on_values = NodeByNode(recorded.function, step)
         self._pace = LONGEST, 1  # seconds a step, and how many there were in the last call
         self._waiting: list[Chosen] = []
@@ -100,11 +106,14 @@ class ArrayTrainer:
         self._samples = [*samples]  # which keeps their ids
         self._known = Source(recorded, self._samples) if self._samples else None
         self._index = {id(sample): k for k, sample in enumerate(self._samples)}
-        # Of the Values: their data as read or written last, and the positions they are at, in data and in all.
+        # As read or written last: data, learning rate, the optimizer's counts and state. And the positions that the
+        # Values are at, in data and in all.
         self._data: list[float] = []
+        self._lr = 0.0
+        self._counted: list[Any] = []
         self._at: Position | None = None
         self._wholly_at: Position | None = None
-        self._position = Position(np.zeros((2 + len(self._optimizer.state), 0)), np.zeros(0), 0, 0.0, 0)
+        self._position = Position(np.zeros((2 + len(self._optimizer.state), 0)), {}, 0, 0.0, 0)
         self._read([0.0] * len(self._optimizer.parameters))
 
     @property
@@ -139,6 +148,8 @@ class ArrayTrainer:
             self._read(None)
         elif self._optimizer.lr != self._lr:  # somebody has set it
             self._position = replace(self._position, lr=self._optimizer.lr)
+        if self._rule is not None and self._rule.is_stale():
+            self._rule = _rule(self._optimizer)
         self._recorded.look_outside()
         chosen = batch if isinstance(batch, Chosen) else self._chosen(require_batch(batch))
         if not self._train(chosen, batches):
@@ -156,17 +167,17 @@ class ArrayTrainer:
 
     def _train(self, chosen: "Chosen", batches: Iterator[Any]) -> bool:
         """Train on this batch, and on some of those after it; False if a number is not finite."""
-        lanes = chosen.source.current()
-        if lanes is None:
+        lanes, rule = chosen.source.current(), self._rule
+        if lanes is None or rule is None:
             return False
         if self._places.of is not self._recorded.parameters or len(self._places.of) != self._places.count:
             self._places = Places(self._recorded.parameters, self._optimizer.parameters)
         together = len(lanes.groups) == 1 and not len(self._places.frozen)
         if together and len(chosen) <= lanes.groups[0][0].program.chunk:
-            return self._train_together(lanes, chosen, batches)
-        return self._train_once(lanes, chosen)
+            return self._train_together(rule, lanes, chosen, batches)
+        return self._train_once(rule, lanes, chosen)
 
-    def _train_once(self, lanes: Lanes, chosen: "Chosen") -> bool:
+    def _train_once(self, rule: Rule, lanes: Lanes, chosen: "Chosen") -> bool:
         """A step on samples of any shapes, with parameters that do not learn among the loss's."""
         position, places = self._position, self._places
         rates = self._rates(1)
@@ -177,13 +188,15 @@ class ArrayTrainer:
         table = position.table.copy()
         table[1] = 0.0
         table[1, places.columns] = gradient[places.learning]
-        if not self._rule.apply(table, position.lr, position.steps + 1, self._step.max_norm):
+        if not rule.apply(table, position.lr, position.steps + 1, self._step.max_norm):
             return False
-        others = gradient[places.frozen] + (position.others if len(position.others) else 0.0)
+        others = dict(position.others)
+        for parameter, slope in zip(places.frozen_parameters, gradient[places.frozen].tolist()):
+            others[parameter] = others.get(parameter, 0.0) + slope
         self._move(table, others, rates, [(len(chosen), loss)])
         return True
 
-    def _train_together(self, lanes: Lanes, chosen: "Chosen", batches: Iterator[Any]) -> bool:
+    def _train_together(self, rule: Rule, lanes: Lanes, chosen: "Chosen", batches: Iterator[Any]) -> bool:
         """As many steps as nobody looks in between, and as take some hundredths of a second, in one call."""
         position, places = self._position, self._places
         [(track, columns, _)] = lanes.groups
@@ -204,7 +217,7 @@ class ArrayTrainer:
             return False
         table, sizes = position.table.copy(), [len(step) for step in steps]
         start = perf_counter()
-        losses = self._rule.train(
+        losses = rule.train(
             cast(Program, track.program),  # there is a compiler, or there was no trainer
             table,
             places.where,
@@ -232,7 +245,7 @@ class ArrayTrainer:
             rates.extend(schedule.lr(self._position.scheduled + k) for k in range(1, count + 1))
         return rates
 
-    def _move(self, table: Array, others: Array, rates: Sequence[float], lines: list[Taken]) -> None:
+    def _move(self, table: Array, others: dict[Value, float], rates: Sequence[float], lines: list[Taken]) -> None:
         """Let that be the position, after as many steps as there are lines."""
         before, count = self._position, len(self.taken)
         steps = len(lines)
@@ -264,54 +277,75 @@ class ArrayTrainer:
                 row[:] = column
         scheduled = self._schedule.steps if self._schedule is not None else 0
         position = Position(table, self._position.others, optimizer.steps, optimizer.lr, scheduled)
-        self._data, self._lr = data, optimizer.lr
+        self._data, self._lr, self._counted = data, optimizer.lr, self._counts()
         self._position, self._at = position, position
 
     def sync(self) -> None:
         self._write(whole=True)
 
     def _write(self, whole: bool) -> None:
-        """Write the position into Values, optimizer and schedule; the gradients only if it is to be the whole."""
+        """Write the position into Values, optimizer and schedule; the gradients only if it is to be the whole.
+
+        Where Values are at the position in data, what somebody has set since stays.
+        """
         position, optimizer, schedule = self._position, self._optimizer, self._schedule
         if (self._wholly_at if whole else self._at) is position:
             return
-        parameters, frozen = optimizer.parameters, self._places.frozen_parameters
-        before = Snapshot(optimizer, schedule), self._data, self._lr, self._at, self._wholly_at, self._position
-        slopes, others = [p.grad for p in parameters], [p.grad for p in frozen]
-        changed = self._changed(before[0].data) if self._at is not position else None
-        data = position.table[0].tolist()
-        state = [column.tolist() if whole else column.copy() for column in position.table[2:]]
+        parameters, others, is_current = optimizer.parameters, position.others, self._at is position
+        before = Snapshot(optimizer, schedule), self._data, self._lr, self._counted, self._at, self._wholly_at, position
+        slopes, more = [p.grad for p in parameters], [p.grad for p in others]
+        changed = None if is_current or self._write_back else self._changed(before[0].data)
+        data = self._data if is_current else position.table[0].tolist()
+        state: list[Any] = [*(optimizer.state if is_current else position.table[2:])]
+        if whole:
+            state = [column.tolist() if isinstance(column, np.ndarray) else column for column in state]
+        else:
+            state = [column.copy() for column in state]
         try:
-            vars(optimizer).update(steps=position.steps, lr=position.lr, state=state)
-            if schedule is not None:
-                schedule.steps = position.scheduled
-            set_data(parameters, data)
+            optimizer.state = state
+            if not is_current:
+                if optimizer.lr != self._lr:  # somebody has set it
+                    position = replace(position, lr=optimizer.lr)
+                vars(optimizer).update(steps=position.steps, lr=position.lr)
+                if schedule is not None:
+                    schedule.steps = position.scheduled
+                set_data(parameters, data)
             if whole:
                 set_grad(parameters, position.table[1].tolist())
-                if len(position.others):
-                    set_grad(frozen, [g + more for g, more in zip(others, position.others.tolist())])
-                    position = replace(position, others=np.zeros(0))
+                set_grad([*others], [g + x for g, x in zip(more, others.values())])
+                position = replace(position, others={})
             elif self._wholly_at is not None:  # which has left gradients there
                 optimizer.zero_grad()
-            self._data, self._lr, self._position, self._at = data, position.lr, position, position
-            self._wholly_at = position if whole else None
+            self._data, self._lr, self._counted = data, position.lr, self._counts()
+            self._position, self._at, self._wholly_at = position, position, position if whole else None
         except BaseException:
             before[0].restore()
             set_grad(parameters, slopes)
-            set_grad(frozen, others)
-            self._data, self._lr, self._at, self._wholly_at, self._position = before[1:]
+            set_grad([*others], more)
+            self._data, self._lr, self._counted, self._at, self._wholly_at, self._position = before[1:]
             raise
         if changed:
             raise ValueError(changed)
 
+    def _counts(self) -> list[Any]:
+        """The optimizer's state and the counts of steps, to tell whether somebody sets them: not asked if they may."""
+        if self._write_back:
+            return []
+        scheduled = self._schedule.steps if self._schedule is not None else 0
+        state = self._optimizer.state
+        return [self._optimizer.steps, scheduled, id(state), state, *[[*column] for column in state]]
+
     def _changed(self, now: list[float]) -> str | None:
-        """What to say if somebody has set a parameter while its numbers were in the table."""
-        if now == self._data or self._write_back:
-            return None
-        name, x = next((n, x) for n, x, y in zip(self._optimizer.names, now, self._data) if x is not y and x != y)
-        return (
-            f"{name} was set to {x} while its numbers were in arrays, and has the trained one again; with "
-            "write_back=False, call sync() before setting a parameter"
+        """What to say if somebody has set a parameter or the optimizer's state in the meantime."""
+        what = "the optimizer's state, or a count of steps," if self._counts() != self._counted else ""
+        if now != self._data:
+            pairs = zip(self._optimizer.names, now, self._data)
+            what = next(f"{name} was set to {x}" for name, x, y in pairs if x is not y and x != y)
+        elif what:
+            what = f"{what} was set"
+        return what and (
+            f"{what} while its numbers were in arrays, and is the trained one again; with write_back=False, call "
+            "sync() before setting it"
         )
 
 

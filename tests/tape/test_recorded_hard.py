@@ -1,11 +1,13 @@
 """Recorded functions where a tape is easily wrong: rare branches, odd samples and results, threads, copies."""
 
 import copy
+import functools
 import math
 import pickle
 import random
 import sys
 import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from fractions import Fraction
 
@@ -14,6 +16,7 @@ import pytest
 
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, no_grad, ops, optim, pick
 from micrograd.higher import gradients
+from micrograd.train import evaluate
 
 MANY = [0.01 * k + 0.1 for k in range(300)]
 
@@ -435,3 +438,93 @@ def test_a_rule_that_names_the_table(w):
         assert_same(lambda x: soft(w * x), MANY, [w])
     finally:
         del ops.TABLE["test_soft"]
+
+
+# ---- methods ---------------------------------------------------------------------------------------------------------
+
+
+class Shifted(Line):
+    @jit
+    def loss(self, x, y):
+        return super().loss(x, y) + self.slope
+
+    def plain(self, x, y):
+        return (self.slope * x - y) ** 2
+
+    fast = jit(plain)
+    named = jit(lambda self, x, y: self.plain(x, y) * 2)
+
+
+def test_a_method_that_calls_the_one_it_overrides():
+    line = Shifted(3.0)
+    assert [line.loss(2.0, 1.0).data for _ in range(3)] == [28.0] * 3
+    assert line.loss.function.__func__ is Shifted.loss.function
+    assert super(Shifted, line).loss(2.0, 1.0).data == 25.0
+    assert line.loss(2.0, 1.0).data == 28.0
+
+
+def test_a_method_is_kept_by_the_name_that_it_has_in_the_class():
+    line = Shifted(3.0)
+    assert line.fast(2.0, 1.0).data == 25.0
+    assert line.named(2.0, 1.0).data == 50.0
+    assert line.fast is line.fast
+    assert line.named is line.named
+    assert line.plain.__func__ is Shifted.plain
+
+
+def test_an_object_that_cannot_keep_tapes():
+    class Slots:
+        __slots__ = ()
+        loss = jit(lambda self, x: Value(1.0) * x)
+
+    with pytest.raises(TypeError, match="jit keeps a method's tapes in the __dict__ of each object"):
+        Slots().loss(1.0)
+
+
+# ---- calls -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_function_within_another(w):
+    inner = jit(lambda x: w * x)
+    assert accumulate(jit(lambda x: inner(2.0) * inner(x)), [1.0, 2.0]) == pytest.approx(3 * w.data**2)
+
+
+def test_what_is_no_node_is_the_functions_own_answer():
+    assert jit(lambda x: x * x)(2.0) == 4.0
+    assert jit(lambda x: 3.0)(2.0) == 3.0
+    assert jit(lambda x: x)(2.0) == 2.0
+    assert jit(lambda x: Value(3.0) * x)(2.0).data == 6.0
+
+
+def test_check_raises_the_functions_own_error(w):
+    def loss(x):
+        if (w * x).data > 5:
+            raise ValueError("too large")
+        return w * x
+
+    w.data = 1.0
+    with pytest.raises(ValueError, match="sample 2 of the batch: too large"):
+        jit(loss).check([1.0, 2.0, 10.0])
+
+
+def test_a_mean_of_lists(w):
+    with pytest.raises(TypeError, match="expected a number or a Value from every sample, got a list"):
+        evaluate(jit(lambda x: [w * x, w]), [1.0, 2.0])
+
+
+class Weight(Value):
+    """A parameter of somebody's own class."""
+
+
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("wrap", [jit, lambda function: function])
+def test_parameters_of_a_subclass(wrap, executor):
+    weight, w = Weight(2.0), Value(1.0)
+    loss = wrap(functools.partial(distance, weight, w))
+    with nullcontext() if executor is None else executor(1) as pool:
+        assert accumulate(loss, [1.0, 2.0], executor=pool) == 5.0
+    assert (weight.grad, w.grad) == (7.0, -4.0)
+
+
+def distance(a, b, x):
+    return (a * x - b) ** 2

@@ -457,8 +457,8 @@ def test_real_signals_leave_a_whole_step_and_the_next_run_goes_on():
             schedule = optim.StepLR(case.optimizer, 2, 0.9)
             accumulate(case.loss, PAIRS)
             case.optimizer.zero_grad()
-            signal.setitimer(signal.ITIMER_REAL, 0.0003 + 0.0001 * k)
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0003 + 0.0001 * k)
                 armed.append(True)
                 for _ in range(3):  # until the alarm has come
                     with Training(case.loss, case.optimizer, schedule=schedule) as training:
@@ -481,3 +481,160 @@ def test_real_signals_leave_a_whole_step_and_the_next_run_goes_on():
         signal.signal(signal.SIGALRM, before)
     assert interrupted
     assert np.geterr() == settings
+
+
+# ---- what somebody sets ----
+
+SAMPLES = [(0.5, 1.0), (1.5, -0.5), (-1.0, 2.0), (2.0, 0.3)]
+
+
+def line(wrap, make, **values):
+    """A parameter, an optimizer for it, and the squared error of a line through 0."""
+    w = Value(1.0, label="w")
+    return w, make([w], **values), wrap(lambda x, y: (w * x - y) ** 2)
+
+
+def alike(use):
+    """``use`` gives with a recorded loss what it gives with the plain one."""
+    expected = use(lambda function: function)
+    assert use(jit) == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_is_set_after_the_last_step_stays():
+    def use(wrap):
+        w, optimizer, loss = line(wrap, optim.Adam, lr=0.01)
+        with Training(loss, optimizer) as training:
+            training.step(SAMPLES)
+            w.data, optimizer.lr, optimizer.steps, optimizer.state = 5.0, 0.5, 3, [[7.0], [8.0]]
+            training.sync()
+            synced = w.grad
+            w.data = 6.0
+        return [w.data, optimizer.lr, optimizer.steps, *optimizer.state[0], *optimizer.state[1], synced]
+
+    alike(use)
+
+
+def test_settings_that_are_set_between_steps_count():
+    def use(wrap):
+        w, optimizer, loss = line(wrap, optim.SGD, lr=0.1)
+        with Training(loss, optimizer) as training:
+            for k in range(4):
+                optimizer.weight_decay = 0.1 * k
+                training.step(SAMPLES)
+        return w.data
+
+    alike(use)
+
+
+def test_settings_that_a_callback_sets_count():
+    def use(wrap):
+        w, optimizer, loss = line(wrap, optim.SGD, lr=0.1, momentum=0.9)
+        fit(loss, [SAMPLES], optimizer, 4, callbacks=[lambda _: setattr(optimizer, "momentum", 0.5)], progress=False)
+        return w.data
+
+    alike(use)
+
+
+def test_settings_with_which_the_rule_cannot_be_compiled():
+    class Rounded(optim.SGD):
+        digits = None
+
+        def rule(self, w, g):
+            return (w - self.lr * (g if self.digits is None else round(g, self.digits)),)
+
+    def use(wrap):
+        w, optimizer, loss = line(wrap, Rounded, lr=0.1)
+        with Training(loss, optimizer) as training:
+            training.step(SAMPLES)
+            optimizer.digits = 1
+            training.step(SAMPLES)
+        return w.data
+
+    alike(use)
+
+
+def test_what_a_rule_takes_from_outside_is_looked_at_again():
+    scale = [1.0]
+
+    class Scaled(optim.Optimizer):
+        factor = 1.0
+
+        def rule(self, w, g):
+            return (w - self.lr * scale[0] * self.factor * g,)
+
+    def use(wrap):
+        scale[0] = Scaled.factor = 1.0
+        w, optimizer, loss = line(wrap, Scaled, lr=0.1)
+        fit(loss, [SAMPLES], optimizer, 2, callbacks=[lambda _: scale.__setitem__(0, 0.5)], progress=False)
+        Scaled.factor = 0.1
+        fit(loss, [SAMPLES], optimizer, progress=False)
+        Scaled.rule = lambda self, w, g: (w - 0.01 * g,)
+        fit(loss, [SAMPLES], optimizer, progress=False)
+        return w.data
+
+    rule = Scaled.rule
+    expected = use(lambda function: function)
+    Scaled.rule = rule
+    assert use(jit) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("write_back", [True, False])
+def test_gradients_of_frozen_parameters_when_another_shape_brings_more_of_them(write_back):
+    def use(wrap):
+        w, first, second = Value(1.0), Value(2.0), Value(3.0)
+
+        def loss(xs):
+            error = w * first * xs[0]
+            return (error if len(xs) == 1 else error + w * second * xs[1]) ** 2
+
+        with Training(wrap(loss), optim.SGD([w], lr=0.001), write_back=write_back) as training:
+            for batch in [[[1.0]], [[1.0, 2.0]], [[2.0]]]:
+                training.step(batch)
+        return [w.data, first.grad, second.grad]
+
+    alike(use)
+
+
+def test_a_learning_rate_set_while_nothing_is_written_back():
+    w, optimizer, loss = line(jit, optim.SGD, lr=0.1)
+    with Training(loss, optimizer, write_back=False) as training:
+        training.step(SAMPLES)
+        optimizer.lr = 0.5
+    assert optimizer.lr == 0.5
+    assert w.data != 1.0
+
+
+CHANGES = {
+    "steps": lambda optimizer, _: setattr(optimizer, "steps", 7),
+    "schedule": lambda _, schedule: setattr(schedule, "steps", 7),
+    "load": lambda optimizer, _: optimizer.load_state_dict(optimizer.state_dict()),
+    "in place": lambda optimizer, _: optimizer.state[0].__setitem__(0, 2.0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_state_set_while_nothing_is_written_back_is_told(change):
+    _, optimizer, loss = line(jit, optim.SGD, lr=0.1, momentum=0.9)
+    schedule = optim.StepLR(optimizer, 100)
+    with Training(loss, optimizer, write_back=False, schedule=schedule) as training:
+        training.step(SAMPLES)
+        change(optimizer, schedule)
+        with pytest.raises(ValueError, match="the optimizer's state, or a count of steps, was set while its numbers"):
+            training.sync()
+        training.sync()
+        assert optimizer.steps == 1
+        change(optimizer, schedule)  # after sync, it may be set
+        training.step(SAMPLES)
+
+
+def test_a_training_is_entered_once_at_a_time():
+    _, optimizer, loss = line(jit, optim.SGD, lr=0.1)
+    with Training(loss, optimizer, write_back=False) as training:
+        training.step(SAMPLES)
+        with pytest.raises(ValueError, match="this Training is in its block already"), training:
+            pass
+        training.step(SAMPLES)
+    assert optimizer.steps == 2
+    with training:
+        training.step(SAMPLES)
+    assert optimizer.steps == 3
