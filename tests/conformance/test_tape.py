@@ -15,7 +15,7 @@ EXPRESSIONS = [
     if case.level.number in (1, 2, 4, 5)
     and case.code.count(".backward()") == 1
     and case.code.splitlines()[-1].endswith(".backward()")
-    and not any(word in case.code for word in ("def ", "for _ in", "MLP", "lambda"))
+    and not any(word in case.code for word in ("def ", "MLP", "lambda"))
 ]
 BATCHES = [
     case
