@@ -11,7 +11,7 @@ LR = 0.05
 
 
 class UnableError(Exception):
-    """An engine lacks an operation that the task wants."""
+    """An engine lacks an operation that the task needs."""
 
 
 @dataclass(frozen=True)

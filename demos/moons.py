@@ -5,7 +5,7 @@
     python demos/moons.py --batch-size all        batch gradient descent
     python demos/moons.py --reduction sum         the sum of gradients; the learning rate absorbs the factor
 
-Every sample of a batch runs forward and backward through a loss graph of its own, and adds its gradient into the same
+Every sample of a batch runs forward and backward through its own loss graph, and adds its gradient into the same
 parameter nodes; then the weights change once. Written to --out: the loss curve beside the decision boundary, the
 network on the sample that it finds hardest, neuron by neuron, and the whole loss graph of a net small enough to read.
 """
@@ -26,7 +26,7 @@ def batch_size(text: str) -> int | None:
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1, or all, is wanted; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, or all, got {text!r}")
     return int(text)
 
 

@@ -13,7 +13,7 @@ def whole(least: int = 1, most: float = math.inf) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a whole number {bounds} is wanted; got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected a whole number {bounds}, got {text!r}")
         return int(text)
 
     return parse
@@ -26,7 +26,7 @@ def number(text: str) -> float:
     except ValueError:
         result = math.nan
     if not math.isfinite(result):
-        raise argparse.ArgumentTypeError(f"a number is wanted; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
     return result
 
 
@@ -34,7 +34,7 @@ def positive(text: str) -> float:
     """For ``type=``: a number above 0."""
     result = number(text)
     if result <= 0:
-        raise argparse.ArgumentTypeError(f"a number above 0 is wanted; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return result
 
 
@@ -57,7 +57,7 @@ def parser(description: str, seed: bool = True, out: bool = True, epochs: int | 
     """
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if seed:
-        seeds = whole(0, 2**32 - 1)  # as scikit-learn wants them
+        seeds = whole(0, 2**32 - 1)  # those that scikit-learn takes
         result.add_argument(
             "--seed", type=seeds, default=0, metavar="N", help="of whatever is drawn by lot (default: %(default)s)"
         )

@@ -32,7 +32,7 @@ mpl.rcParams.update(
 
 
 DIVERGING = LinearSegmentedColormap.from_list("gradient", [DATA, "#FFFFFF", GRADIENT])  # negative, 0, positive
-# For several curves: blue, orange, green, black; apart in lightness too, and each with a line of its own.
+# For several curves: blue, orange, green, black; apart in lightness too, and each with its own line.
 STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
 
 

@@ -40,12 +40,18 @@ def gradcheck(
     if not isinstance(inputs, Iterable):
         raise TypeError(f"gradcheck: expected a list of inputs, got {inputs!r}; write [{inputs!r}]")
     inputs = list(inputs)
+    rtol, atol = number(rtol), number(atol)
     points = [number(v.data if isinstance(v, Value) else v) for v in inputs]
     names = [getattr(v, "label", "") or f"input {i}" for i, v in enumerate(inputs)]
     leaves = [Value(x, label=name) for x, name in zip(points, names)]
     output = fn(*leaves)
     if not isinstance(output, Value):
         raise TypeError(f"gradcheck: the function must return a Value, got {output!r} ({type(output).__name__})")
+    if not output.parents and output.role == "parameter" and not any(output is leaf for leaf in leaves):
+        raise ValueError(
+            "gradcheck: the function returned a new Value, which depends on no input; compute with the inputs, not "
+            "with their data"
+        )
     for i, gradient in enumerate(gradients(output, leaves)):
 
         def along(x: float, i: int = i) -> float:

@@ -6,7 +6,7 @@
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,6 +22,10 @@ def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
     """The samples (x, y) from two lists, arrays, tensors or data frames of the same length, as Python numbers."""
     columns = []
     for column in (xs, ys):
+        if isinstance(column, (str, bytes, Mapping, Set)) or not (
+            hasattr(column, "__iter__") or hasattr(column, "__getitem__")
+        ):
+            raise TypeError(f"pairs: expected a list of inputs and a list of targets, got {column!r:.60} as one")
         array = column.to_numpy() if hasattr(column, "to_numpy") else column  # a data frame would give its names
         columns.append(array.tolist() if hasattr(array, "tolist") else listed(array))
     if len(columns[0]) != len(columns[1]):
@@ -55,7 +59,7 @@ def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple
             f"to {len(samples) - 1}, got {held_out}"
         )
     order = list(range(len(samples)))
-    random.Random(seed).shuffle(order)
+    _generator(seed).shuffle(order)
     return [samples[i] for i in order[count:]], [samples[i] for i in order[:count]]
 
 
@@ -93,7 +97,7 @@ class DataLoader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         # Without shuffle nothing is drawn, and whatever is drawn later stays as it was.
-        self._random = random.Random(random.getrandbits(64) if shuffle and seed is None else seed)
+        self._random = _generator(random.getrandbits(64) if shuffle and seed is None else seed)
 
     def __len__(self) -> int:
         """The number of batches an epoch."""
@@ -138,8 +142,12 @@ class DropoutLoader:
     def __init__(self, loader: Any, size: int, p: float = 0.5, seed: int | None = None) -> None:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"size must be a whole number >= 1, got {size!r}")
+        if not (hasattr(loader, "__iter__") and hasattr(loader, "__len__")):
+            raise TypeError(
+                f"expected a DataLoader, or a list of batches, got {loader!r:.60} ({type(loader).__name__})"
+            )
         self.loader, self.size, self.p = loader, size, _share(p)
-        self._random = random.Random(random.getrandbits(64) if seed is None else seed)
+        self._random = _generator(random.getrandbits(64) if seed is None else seed)
 
     def __len__(self) -> int:
         """The number of batches an epoch."""
@@ -147,6 +155,12 @@ class DropoutLoader:
 
     def __iter__(self) -> Iterator[list[Any]]:
         for batch in self.loader:
+            for sample in batch:
+                if not isinstance(sample, tuple):
+                    raise TypeError(
+                        f"expected a batch of tuples (x, y), got {sample!r:.60} in one; write "
+                        "DropoutLoader(DataLoader(samples, batch_size), size)"
+                    )
             yield [(*sample, self._mask()) for sample in batch]
 
     def _mask(self) -> list[float]:
@@ -155,6 +169,12 @@ class DropoutLoader:
 
     def __repr__(self) -> str:
         return f"DropoutLoader({self.loader!r}, size={self.size}, p={self.p})"
+
+
+def _generator(seed: Any) -> random.Random:
+    if not (seed is None or isinstance(seed, Integral)):
+        raise TypeError(f"seed must be a whole number, or None, got {seed!r:.60} ({type(seed).__name__})")
+    return random.Random(None if seed is None else int(seed))
 
 
 def _share(p: Any) -> float:

@@ -234,9 +234,12 @@ class Value(Copyable):
         self.data = number(data)
         self.grad = NOT_REACHED
         self.label = label
-        self.parents: tuple[Value, ...] = tuple(_children)
+        try:
+            self.parents: tuple[Value, ...] = tuple(_children)
+        except TypeError:
+            raise _no_children(_children) from None
         if self.parents and not all(isinstance(child, Value) for child in self.parents):
-            raise TypeError(f"children must be Values, got {_children!r}; a name is given as label=")
+            raise _no_children(_children)
         self.partials: Sequence[float] = ()
         self.op = _by_hand(_op) if self.parents else _leaf(role, _op) if _op else LEAVES[role]
 
@@ -411,6 +414,10 @@ _new = Value.__new__
 _recording = ContextVar("recording", default=Value)
 
 
+def _no_children(got: Any) -> TypeError:
+    return TypeError(f"children must be Values, got {got!r:.60}; write Value(data, (a, b)), and a name as label=")
+
+
 def _by_hand(symbol: str) -> Primitive:
     def missing(*_: Any) -> Any:
         raise ValueError(f"a node made by hand ({symbol!r}) has no rule; define a primitive instead")
@@ -539,6 +546,10 @@ def pick(values: Sequence[Any], index: Any) -> Any:
     Write it in the place of ``values[index]`` where the index comes from the sample and may be a Value. Raises
     TypeError or ValueError for an index that is not such a number; a negative one is an error too.
     """
+    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+        raise TypeError(f"pick: expected a list of values, got {values!r:.60} ({type(values).__name__})")
+    if not len(values):
+        raise ValueError("pick: expected one value at least, got none")
     if isinstance(index, Value):
         return apply(ops.pick, (*values, index))
     try:
@@ -552,14 +563,18 @@ def pick(values: Sequence[Any], index: Any) -> Any:
 
 def logsumexp(values: Iterable[Any]) -> Value:
     """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
+    return apply(ops.logsumexp, _several("logsumexp", values))
+
+
+def _several(function: str, values: Any) -> list[Any]:
     if not isinstance(values, Iterable):
-        raise TypeError(f"logsumexp: expected a list of Values, got {values!r} ({type(values).__name__})")
-    return apply(ops.logsumexp, values)
+        raise TypeError(f"{function}: expected a list of Values, got {values!r:.60} ({type(values).__name__})")
+    return list(values)
 
 
 def softmax(values: Iterable[Any]) -> list[Value]:
     """The shares exp(vᵢ) / Σ exp(vⱼ), which sum to 1; without overflow, and of equal values equal shares."""
-    values = list(values)
+    values = _several("softmax", values)
     total = logsumexp(values)
     shares = [(v - total).exp() for v in map(as_value, values)]
     rest = sum(shares)  # 1 but for rounding; of large equal values, which swallow log n in their total, n

@@ -94,5 +94,7 @@ def _label_in(values: Sequence[Any], place: Value) -> Any:
 
 def l2(parameters: Iterable[Value]) -> Value:
     """Σ w², to be scaled and backpropagated once a batch beside the samples' losses."""
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"l2: expected a list of Values, got {parameters!r:.60}; write l2(model.parameters())")
     parameters = list(parameters)
     return dot(parameters, parameters)

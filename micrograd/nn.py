@@ -55,9 +55,25 @@ def _named(choices: Mapping[str, Any], name: Any, what: str) -> Any:
 
 
 def _theta(activation: Activation) -> Callable[[Value], Value]:
-    if callable(activation) and not isinstance(activation, type):
-        return activation
-    return _named(ACTIVATIONS, activation, "activation")  # type: ignore[no-any-return]
+    return activation if callable(activation) else ACTIVATIONS[activation]
+
+
+def _require_activation(activation: Any) -> None:
+    """Raises TypeError or ValueError, with what to write instead, for what is no θ: no function from Value to Value."""
+    if not callable(activation) or isinstance(activation, type):
+        _named(ACTIVATIONS, activation, "activation")
+        return
+    try:
+        answer = activation(Value(0.5))
+    except ValueError:  # undefined there
+        return
+    except TypeError as cause:
+        raise TypeError(f"activation must be a function of one Value, got {activation!r:.60}: {cause}") from cause
+    if not isinstance(answer, Value):  # from math.tanh, say: the layers before it would never learn
+        raise TypeError(
+            f"activation must return a Value, got {answer!r:.60} ({type(answer).__name__}) from {activation!r:.60}; "
+            "write a name, activation='tanh', or a method of Value, activation=Value.tanh"
+        )
 
 
 class Inputs(list[Value]):
@@ -294,7 +310,9 @@ class Neuron(Module):
         self, nin: int, nonlin: bool = True, activation: Activation = "relu", init: str = "uniform", nout: int = 1
     ) -> None:
         draw = _named(INITIALISERS, init, "init")
-        _theta(activation)
+        if isinstance(nonlin, str) or callable(nonlin):
+            raise TypeError(f"nonlin must be True or False, got {nonlin!r:.60}; write activation={nonlin!r:.60}")
+        _require_activation(activation)
         _size("nin", nin)
         self.weights = [Value(draw(nin, nout)) for _ in range(nin)]
         self.bias = Value(0.0)
@@ -384,7 +402,7 @@ class Sequential(Module):
             if isinstance(part, (list, tuple)):
                 raise TypeError("Sequential: expected modules, got a list of them; write Sequential(*modules)")
             if not isinstance(part, Module):
-                _theta(part)
+                _require_activation(part)
         self.parts = list(parts)
         self.parameters()  # which names them
 
@@ -433,7 +451,7 @@ class MLP(Module):
         for k, size in enumerate(sizes[1:]):
             _size(f"nouts[{k}]", size)
         thetas = [activation] * (len(sizes) - 2) + [last_activation]
-        _theta(activation)
+        _require_activation(activation)
         self.layers = [
             Layer(sizes[i], sizes[i + 1], nonlin=theta != "linear", activation=theta, init=init)
             for i, theta in enumerate(thetas)
@@ -459,6 +477,11 @@ def dropout(values: Sequence[Any], mask: Sequence[float] | None) -> list[Any]:
     """
     if mask is None:
         return list(values)
+    if not (hasattr(values, "__len__") and hasattr(mask, "__len__")):
+        raise TypeError(
+            f"dropout: expected a list of values and a mask, a list of numbers, got {values!r:.60} and {mask!r:.60}; "
+            "masks are drawn by data.DropoutLoader(loader, size, p)"
+        )
     if len(values) != len(mask):
         raise ValueError(f"dropout: got {len(values)} values but a mask of {len(mask)}")
     return [v * m for v, m in zip(values, mask)]

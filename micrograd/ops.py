@@ -232,6 +232,8 @@ def _vectors(v: Sequence[Any]) -> Sequence[Any]:
 
 
 def _logsumexp(v: Sequence[float]) -> float:
+    if not v:
+        raise ValueError("expected one value at least, got none")
     largest = max(v)  # taken out, so that no exponential overflows
     if math.isinf(largest):
         return math.nan if any(map(math.isnan, v)) else largest

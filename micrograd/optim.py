@@ -46,7 +46,7 @@ class Optimizer:
                 item if isinstance(item, tuple) else (getattr(item, "label", "") or f"parameter {i}", item)
             )
             if not isinstance(parameter, Value):
-                raise TypeError(f"parameters must be Values, got {parameter!r} ({type(parameter).__name__})")
+                raise TypeError(f"parameters must be Values, got {parameter!r:.60} ({type(parameter).__name__})")
             if parameter.parents:
                 raise ValueError(f"{name} must be a leaf, got the result of an operation; write Value(number)")
             found.append(parameter)
@@ -71,6 +71,7 @@ class Optimizer:
         Raises ValueError, with the parameter's name, if a gradient or a new value is not finite. Then, and if Ctrl-C
         comes in between, nothing has changed. Warns, once, if no backward pass has reached any of the parameters.
         """
+        within("lr", self.lr, 0)  # which may have been assigned
         gradients = [parameter.grad for parameter in self.parameters]
         if not self._warned and all(gradient is NOT_REACHED for gradient in gradients):
             self._warned = True
@@ -139,9 +140,7 @@ class Optimizer:
         if not isinstance(saved, dict):
             raise TypeError(f"expected the dict of state_dict(), got {saved!r:.60} ({type(saved).__name__})")
         if saved.keys() != self.state_dict().keys():
-            raise ValueError(
-                f"expected the keys {', '.join(self.state_dict())}, got {', '.join(map(str, saved)) or 'none'}"
-            )
+            raise ValueError(f"expected the keys {', '.join(self.state_dict())}, got {list(saved)!r:.60}")
         shape = [len(column) for column in saved["state"]]
         if shape != [len(self.parameters)] * len(self.state) or saved["kind"] != type(self).__name__:
             raise ValueError(
@@ -153,10 +152,14 @@ class Optimizer:
         vars(self).update(lr=within("lr", saved["lr"], 0), steps=steps, state=state)  # at once
 
     def require_finite(self, what: str, numbers: Sequence[float]) -> None:
-        """Raises ValueError, with the parameter's name, if one of these numbers, one per parameter, is not finite."""
-        if all(map(math.isfinite, numbers)):
+        """Raises, with the parameter's name, if one of these, one per parameter, is no number (TypeError) or not finite
+        (ValueError).
+        """
+        if set(map(type, numbers)) <= {float} and all(map(math.isfinite, numbers)):
             return
         for name, x in zip(self.names, numbers):
+            if isinstance(x, Value) or not hasattr(x, "__float__"):  # a Value would be stored as it is
+                raise TypeError(f"the {what} of {name} must be a number, got {x!r:.60}; no parameter was changed")
             if not math.isfinite(x):
                 raise ValueError(f"the {what} of {name} is {x}; no parameter was changed")
 
@@ -318,6 +321,9 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     _require_parameters(parameters)
     within("max_norm", max_norm, 0)
     parameters = list(parameters)
+    for parameter in parameters:
+        if not isinstance(parameter, Value):
+            raise TypeError(f"parameters must be Values, got {parameter!r:.60} ({type(parameter).__name__})")
     gradients = [parameter.grad for parameter in parameters]
     norm = math.hypot(*gradients)
     if not math.isfinite(norm):
@@ -376,9 +382,7 @@ class Schedule:
         if not isinstance(saved, dict):
             raise TypeError(f"expected the dict of state_dict(), got {saved!r:.60} ({type(saved).__name__})")
         if saved.keys() != self.state_dict().keys():
-            raise ValueError(
-                f"expected the keys {', '.join(self.state_dict())}, got {', '.join(map(str, saved)) or 'none'}"
-            )
+            raise ValueError(f"expected the keys {', '.join(self.state_dict())}, got {list(saved)!r:.60}")
         base, steps = within("base", saved["base"], 0), _whole("steps", saved["steps"], least=0)
         _whole_or_not(lambda: self._load(base, steps), self._changing())
 

@@ -182,7 +182,7 @@ def test_moons_says_what_a_wrong_option_is():
         ("names.py", ["--steps", "0"], "a whole number from 1"),
         ("batch_sizes.py", ["--epochs", "0"], "a whole number from 1"),
         ("wrong_ways.py", ["--epochs", "x"], "a whole number from 1"),
-        ("expression.py", ["-a", "nan"], "a number is wanted; got 'nan'"),
+        ("expression.py", ["-a", "nan"], "expected a number, got 'nan'"),
         ("lecture.py", ["--out", f"{__file__}/out"], "no folder can be made there"),
     ],
 )

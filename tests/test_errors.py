@@ -23,6 +23,7 @@ from micrograd import (
     ops,
     optim,
     pick,
+    softmax,
     where,
 )
 from micrograd.data import DataLoader, DropoutLoader, pairs, split
@@ -103,6 +104,20 @@ def stepping(answer):
     return run
 
 
+def stepping_with(lr=0.1, grad=1.0):
+    def run():
+        w = Value(1.0)
+        optimizer = optim.SGD([w])
+        optimizer.lr, w.grad = lr, grad
+        try:
+            optimizer.step()
+        finally:
+            assert type(w.data) is float
+            assert w.data == 1.0
+
+    return run
+
+
 def pooled():
     with multiprocessing.pool.ThreadPool(1) as pool:
         accumulate(loss, SAMPLES, executor=pool)
@@ -136,6 +151,19 @@ CASES = {
     "a name": (lambda: accumulate(loss, "ab"), "expected a batch, a list of samples, got 'ab'"),
     "a batch size": (lambda: DataLoader(SAMPLES, "16"), "batch_size must be a whole number.*got '16'"),
     "a share in words": (lambda: split(SAMPLES, "half"), "held_out must be a share or a number .*got 'half'"),
+    "pairs of numbers": (lambda: pairs(1, 2), "pairs: expected a list of inputs and a list of targets, got 1"),
+    "pairs of dicts": (lambda: pairs({1: 2}, [3]), "pairs: expected a list of inputs .*got {1: 2}"),
+    "pairs of a text": (lambda: pairs("ab", [1, 2]), "pairs: expected a list of inputs .*got 'ab'"),
+    "a seed in a list": (
+        lambda: DataLoader(SAMPLES, seed=[1]),
+        r"seed must be a whole number, or None, got \[1\] \(list",
+    ),
+    "samples to DropoutLoader": (
+        lambda: list(DropoutLoader(SAMPLES, 2)),
+        r"batch of tuples \(x, y\), got \[0.5.*write DropoutLoader\(DataLoader\(",
+    ),
+    "lists to DropoutLoader": (lambda: list(DropoutLoader([LISTS], 2)), r"batch of tuples \(x, y\), got \[\[0.5"),
+    "a number to DropoutLoader": (lambda: DropoutLoader(3, 2), r"a DataLoader, or a list of batches, got 3 \(int\)"),
     # ---- functions
     "swapped": (lambda: accumulate(SAMPLES, loss), r"loss must be a function .*accumulate\(loss, batch\)"),
     "called": (lambda: accumulate(loss(*SAMPLES[0]), SAMPLES), "got its result Value.*do not call it"),
@@ -180,6 +208,15 @@ CASES = {
     "lr in words": (lambda: optim.SGD([Value(1.0)], lr="0.1"), r"lr must be >= 0, got '0.1' \(str\)"),
     "lr=True": (lambda: optim.SGD([Value(1.0)], lr=True), r"lr must be >= 0, got True \(bool\)"),
     "betas=0.9": (lambda: optim.Adam([Value(1.0)], betas=0.9), r"two numbers, got 0.9; write betas=\(0.9, 0.999\)"),
+    "lr set to a Value": (stepping_with(lr=Value(0.1)), r"lr must be >= 0, got Value.* \(Value\)"),
+    "lr set to a text": (stepping_with(lr="0.1"), r"lr must be >= 0, got '0.1' \(str\)"),
+    "grad = None": (stepping_with(grad=None), "gradient of parameter 0 must be a number, got None; no parameter was"),
+    "grad = Value": (
+        stepping_with(grad=Value(1.0)),
+        "gradient of parameter 0 must be a number, got Value.*no parameter",
+    ),
+    "a rule of Values": (stepping(lambda w: (Value(w),)), "new value of parameter 0 must be a number, got Value"),
+    "numbers to clip": (lambda: optim.clip_grad_norm([1.0], 1.0), r"parameters must be Values, got 1.0 \(float\)"),
     "parameters not called": (lambda: optim.SGD(model.parameters), r"got a function; call it: model.parameters\(\)"),
     "one Value": (lambda: optim.SGD(Value(1.0)), r"expected a list of Values, got a single one; write \[value\]"),
     "a model": (lambda: optim.SGD(model), r"got a model; pass model.parameters\(\)"),
@@ -197,6 +234,10 @@ CASES = {
         lambda: sgd().load_state_dict("sgd.json"),
         r"expected the dict of state_dict\(\), got 'sgd.json'",
     ),
+    "a model's state": (
+        lambda: sgd().load_state_dict(model.state_dict()),
+        r"expected the keys kind, lr, steps, state, got \['layers.{,60}$",
+    ),
     # ---- models
     "a set as inputs": (lambda: model({1.0, 2.0}), r"inputs must be a list of numbers, got {.*\(set\)"),
     "bytes as inputs": (lambda: model(b"ab"), r"inputs must be a list of numbers, got b'ab' \(bytes\)"),
@@ -213,6 +254,24 @@ CASES = {
     "an activation's name": (
         lambda: nn.MLP(2, [1], activation="thanh"),
         "activation must be one of .*got 'thanh'",
+    ),
+    "math.tanh as activation": (
+        lambda: nn.MLP(2, [3, 1], activation=math.tanh),
+        r"activation must return a Value, got 0.46.*write a name, activation='tanh', or",
+    ),
+    "math.tanh at the end": (lambda: nn.MLP(2, [1], last_activation=math.tanh), "activation must return a Value, got"),
+    "math.tanh in between": (lambda: nn.Sequential(nn.Linear(2, 1), math.tanh), "activation must return a Value, got"),
+    "softmax as activation": (
+        lambda: nn.MLP(2, [3], last_activation=softmax),
+        "activation must be a function of one Value, got <function softmax.*expected a list of Values",
+    ),
+    "an activation as nonlin": (
+        lambda: nn.Neuron(2, "tanh"),
+        "nonlin must be True or False, .*write activation='tanh'",
+    ),
+    "p for a mask": (
+        lambda: nn.dropout([1.0], 0.5),
+        r"expected a list .*and 0.5; masks are drawn by data.DropoutLoader\(",
     ),
     "an activation's class": (lambda: nn.Neuron(2, activation=nn.Module), "activation must be one of .*got <class"),
     "a module without forward": (lambda: nn.Module()(1), r"Module must define forward\(self, x\)"),
@@ -234,7 +293,13 @@ CASES = {
         lambda: losses.squared_error(Value(1.0), [1.0]),
         "squared_error: expected two numbers, or tw",
     ),
+    "a model to l2": (lambda: losses.l2(model), r"l2: expected a list of Values, .*write l2\(model.parameters\(\)\)"),
     # ---- values
+    "a number as child": (lambda: Value(1.0, 2.0), r"children must be Values, got 2.0; write Value\(data, \(a, b\)\)"),
+    "a Value to softmax": (lambda: softmax(Value(1.0)), "softmax: expected a list of Values, got Value"),
+    "nothing to softmax": (lambda: softmax([]), "expected one value at least, got none"),
+    "pick of a Value": (lambda: pick(Value(1.0), 0), "pick: expected a list of values, got Value"),
+    "pick of nothing": (lambda: pick([], 0), "pick: expected one value at least, got none"),
     "numbers to dot": (lambda: dot(1.0, [2.0]), r"dot: expected two lists, got 1.0 and \[2.0\]"),
     "a Value to logsumexp": (lambda: logsumexp(Value(1.0)), "logsumexp: expected a list of Values, got Value"),
     "pick by a text": (lambda: pick([Value(1.0)], "0"), r"pick: expected a whole number as index, got '0' \(str\)"),
@@ -245,6 +310,11 @@ CASES = {
     "clip the wrong way": (lambda: Value(1.0).clip(2, 1), "clip: low must not be above high, got 2 and 1"),
     "gradcheck swapped": (lambda: gradcheck([1.0], loss), r"gradcheck: expected a function first, got \[1.0\]"),
     "gradcheck of a number": (lambda: gradcheck(Value.exp, 1.0), r"expected a list of inputs, got 1.0; write \[1.0\]"),
+    "gradcheck of data": (
+        lambda: gradcheck(lambda x: Value(x.data), [1.0]),
+        "depends on no input; compute with the inp",
+    ),
+    "gradcheck, rtol": (lambda: gradcheck(Value.exp, [1.0], rtol="x"), r"expected a real number, got 'x' \(str\)"),
     "gradients of a list": (lambda: gradients([Value(1.0)], Value(1.0)), "expected a Value as output, got "),
 }
 
@@ -281,6 +351,17 @@ def test_arrays_and_tensors_of_one_element_are_numbers():
         assert (v**one).data == 9.0
         assert dot([v], [one]).data == 6.0
     assert model(Tensor(1.0, 2.0)).data == model([1.0, 2.0]).data
+
+
+def test_a_seed_of_numpy_is_a_seed():
+    orders = [list(DataLoader(SAMPLES * 4, shuffle=True, seed=seed).orders()) for seed in (3, np.int64(3))]
+    assert orders[0] == orders[1]
+
+
+def test_an_activation_that_is_undefined_where_it_is_tried():
+    """Or that answers a plain 0 on one side."""
+    for theta in (lambda s: (s - 1).log(), lambda s: s if s > 0 else 0.0):
+        assert nn.Neuron(1, activation=theta)
 
 
 def test_an_optimizer_without_state():

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -43,10 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not options.engine:
         parser.error("expected an engine, such as my_engine:Value, got none")
-    wanted = numbers(options.level, options.only)
-    if not wanted:
-        parser.error(f"expected numbers of cases or levels, got {', '.join(options.only)}; --list shows all")
     try:
+        wanted = numbers(options.level, options.only)
         weights = _weights(options.points)
         if Path(options.engine).is_dir() and not _is_one_engine(Path(options.engine)):
             return _grade(options, wanted, weights)
@@ -93,10 +92,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--points", metavar="FILE", help='JSON with points for levels or cases: {"1": 10, "2.1": 5}')
     add("--json", action="store_true", help="print all as JSON instead")
     add("--csv", metavar="FILE", help="write a row for each submission")
-    add("--seconds", type=float, default=Limits.seconds, help="of computing, for each case (30)")
-    add("--memory", type=int, default=Limits.memory // 2**20, help="in MiB, where the system can limit it (2048)")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="of a folder: submissions at a time (as many as CPUs)")
+    add("--seconds", type=_positive, default=Limits.seconds, help="of computing, for each case (30)")
+    add("--memory", type=_count, default=Limits.memory // 2**20, help="in MiB, where the system can limit it (2048)")
+    add("--jobs", type=_count, default=os.cpu_count() or 1, help="of a folder: submissions at a time (as many as CPUs)")
     return parser
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text}")
+    return int(text)
 
 
 def _weights(file: str | None) -> dict[str, float] | None:
@@ -127,9 +142,7 @@ def _examine(options: argparse.Namespace, wanted: list[str], weights: dict[str, 
 
 def _grade(options: argparse.Namespace, wanted: list[str], weights: dict[str, float] | None) -> int:
     with _Bar(len(submissions(Path(options.engine))), "submission") as tick:
-        reports = grade(
-            options.engine, wanted, options.python, options.seed, _limits(options), max(1, options.jobs), tick
-        )
+        reports = grade(options.engine, wanted, options.python, options.seed, _limits(options), options.jobs, tick)
     _write_csv(options.csv, reports, weights)
     if options.json:
         print(json.dumps({name: as_json(report, weights) for name, report in reports.items()}, indent=1))

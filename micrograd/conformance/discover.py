@@ -38,7 +38,7 @@ def load(spec: str, root: str = "") -> Adapter:
         root: the folder that comes first where modules are searched for.
     """
     module_name, _, name = spec.partition(":")
-    module = importlib.import_module(module_name)
+    module = _imported(module_name)
     _require_from(root, module)
     if not name:
         name = _class_in(module)
@@ -66,8 +66,20 @@ def adapt(engine: Any, setup: str, name: str, module: ModuleType | None = None) 
     if not isinstance(engine, type):
         if callable(engine):
             return _function_style(engine, setup, name)
-        raise AdapterError(f"expected a class, such as Value, got {name} of type {type(engine).__name__}")
+        raise AdapterError(f"expected a class, such as Value, got {engine!r:.60} ({type(engine).__name__})")
     return _Trial(engine, setup, name, module or inspect.getmodule(engine)).adapter()
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # a module that the engine imports
+        raise AdapterError(
+            f"expected a file or an installed package, got {name}, which is neither; write my_engine.py, or "
+            "my_package.module:Value"
+        ) from error
 
 
 def _require_from(root: str, module: ModuleType) -> None:

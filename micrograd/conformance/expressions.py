@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from micrograd.conformance.adapter import Adapter
-from micrograd.conformance.cases import FUNCTIONS, LEVELS, Case
+from micrograd.conformance.cases import CASES, FUNCTIONS, LEVELS, Case
 from micrograd.conformance.run import NOT_OFFERED, SKIPPED, WRONG, Result, chosen, run_case
 
 TITLES = {
@@ -189,7 +189,18 @@ def _smallest(number: str, templates: Sequence[str], adapter: Adapter, seed: int
 
 
 def numbers(level: int = len(LEVELS), only: Sequence[str] = ()) -> list[str]:
-    """The numbers of the cases to run, random ones among them, level by level."""
+    """The numbers of the cases to run, random ones among them, level by level.
+
+    Raises TypeError or ValueError for what is no level, or no number of a case.
+    """
+    if level not in range(1, len(LEVELS) + 1):
+        raise ValueError(f"level must be a whole number from 1 to {len(LEVELS)}, got {level!r}")
+    if isinstance(only, str) or not isinstance(only, Sequence):
+        raise TypeError(f"only must be a list of cases or levels, got {only!r}; write only=['{only}']")
+    known = {*TITLES, *(case.number for case in CASES), *(str(level.number) for level in LEVELS)}
+    for number in only:
+        if number not in known:
+            raise ValueError(f"expected a case or a level, such as '2.1' or '2', got {number!r}; --list shows all")
     fixed = [case.number for case in chosen(level, only)]
     drawn = [n for n in TITLES if (n in only or n[0] in only if only else int(n[0]) <= level)]
     return sorted(fixed + drawn, key=lambda number: int(number.partition(".")[0]))

@@ -18,7 +18,7 @@ def locate(text: str) -> tuple[str, str]:
     """The folder and the "module:name" for a module, a file, or a folder that holds an engine.
 
     "" as the folder is the current one. Raises FileNotFoundError for a path where nothing is, and ValueError for a
-    folder in which no class looks like an engine.
+    file of another kind, and for a folder in which no class looks like an engine.
     """
     path, name = Path(text), ""
     if not path.exists() and ":" in text:
@@ -28,6 +28,8 @@ def locate(text: str) -> tuple[str, str]:
         return "", text
     if not path.exists():
         raise FileNotFoundError(f"expected a file, got {path}, which does not exist")
+    if path.is_file() and path.suffix != ".py":
+        raise ValueError(f"expected a Python file, such as my_engine.py, got {path}")
     if path.is_dir() and not name:
         path, name = _engine_in(path)
     elif path.is_dir():

@@ -118,7 +118,13 @@ def test_the_list_has_every_case_once(capsys):
     ("arguments", "message"),
     [
         ([], "expected an engine, such as my_engine:Value, got none"),
-        (["x:Value", "--only", "77"], "expected numbers of cases or levels, got 77"),
+        (["x:Value", "--only", "77"], "expected a case or a level, such as '2.1' or '2', got '77'; --list shows all"),
+        (["x:Value", "--only", "1", "--only", "9.9"], "expected a case or a level, such as '2.1' or '2', got '9.9'"),
+        (["x:Value", "--seconds", "0"], "expected a number above 0, got 0"),
+        (["x:Value", "--seconds", "long"], "expected a number above 0, got long"),
+        (["x:Value", "--memory", "-1"], "expected a whole number >= 1, got -1"),
+        (["x:Value", "--jobs", "1.5"], "expected a whole number >= 1, got 1.5"),
+        (["{tmp}/engine.ipynb"], "expected a Python file, such as my_engine.py, got "),
         (["no_such_file.py"], "expected a file, got no_such_file.py, which does not exist"),
         (["x:Value", "--points", "{tmp}/no.json"], "no.json"),
         (["x:Value", "--level", "10"], "invalid choice"),
@@ -126,6 +132,7 @@ def test_the_list_has_every_case_once(capsys):
     ],
 )
 def test_a_wrong_command_exits_with_2(arguments, message, tmp_path, capsys):
+    (tmp_path / "engine.ipynb").touch()
     with pytest.raises(SystemExit) as exit_:
         main([argument.format(tmp=tmp_path) for argument in arguments])
     assert exit_.value.code == 2

@@ -53,4 +53,5 @@ def test_numbers_by_level_and_by_choice():
     assert numbers(1) == [f"1.{k}" for k in range(1, 10)]
     assert numbers(only=["2.random", "1.3"]) == ["1.3", "2.random"]
     assert [number for number in numbers(only=["3"]) if "random" in number] == ["3.random"]
-    assert numbers(only=["77"]) == []
+    with pytest.raises(ValueError, match=r"expected a case or a level, .* got '77'"):
+        numbers(only=["77"])

@@ -84,7 +84,10 @@ def test_an_engine_of_other_words_comes_with_a_dictionary_in_ten_lines(engine):
     [
         ("x = 1\n", "written_engine", "expected a class with a backward"),
         ("x = 1\n", "written_engine:Value", "expected Value in written_engine, got a module with x"),
-        ("Value = 3\n", "written_engine:Value", "expected a class, such as Value, got Value of type int"),
+        ("Value = 3\n", "written_engine:Value", r"expected a class, such as Value, got 3 \(int\)"),
+        ("import no_such\n", "written_engine:Value", "No module named 'no_such'"),
+        ("", "no_such:Value", "an installed package, got no_such, which is neither; write my_engine.py, or my_pac"),
+        ("", "written_engine.Value", "an installed package, got written_engine.Value, which is neither; write"),
         (
             "class Value:\n    def __init__(self): pass\n    def backward(self): pass\n",
             "written_engine:Value",
@@ -98,7 +101,7 @@ def test_an_engine_of_other_words_comes_with_a_dictionary_in_ten_lines(engine):
     ],
 )
 def test_what_is_no_engine_is_told_what_is_expected(text, spec, message, engine):
-    with pytest.raises(AdapterError, match=message):
+    with pytest.raises((AdapterError, ImportError), match=message):
         engine(text, spec)
 
 

@@ -1,5 +1,6 @@
 """``check(Value)`` in a notebook: a table, failures with graphs, in the process itself."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import autograd
 import pytest
 from wrong import RIGHT, source
 
+from micrograd import Value
 from micrograd.conformance import check
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,6 +54,29 @@ def test_a_function_that_makes_gradients():
     assert len(checked.results) == 11
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"only": "2.1"}, r"only must be a list of cases or levels, got '2.1'; write only=\['2.1'\]"),
+        ({"only": 2.1}, r"only must be a list of cases or levels, got 2.1; write only=\['2.1'\]"),
+        ({"only": ["1", "9.9"]}, "expected a case or a level, such as '2.1' or '2', got '9.9'"),
+        ({"only": [2.1]}, "expected a case or a level, such as '2.1' or '2', got 2.1"),
+        ({"level": 0}, "level must be a whole number from 1 to 9, got 0"),
+        ({"level": "1"}, "level must be a whole number from 1 to 9, got '1'"),
+    ],
+)
+def test_what_is_no_level_and_no_case(arguments, message):
+    """A text would be taken for a list of its letters, and "2.1" for levels 2 and 1."""
+    with pytest.raises((TypeError, ValueError), match=message):
+        check(Value, **arguments)
+
+
+@pytest.mark.parametrize("engine", ["Value", None, Value(1.0)])
+def test_what_is_no_engine(engine):
+    with pytest.raises(ValueError, match=rf"^expected a class, such as Value, got {re.escape(repr(engine))} \("):
+        check(engine)
+
+
 def test_only_levels_and_seeds_are_passed_on(in_a_notebook):
     engine = in_a_notebook(source("= in place of +="))
     assert {result.number for result in check(engine, only=["1"]).results} == {f"1.{k}" for k in range(1, 10)}
@@ -73,6 +98,7 @@ import threading, os
 def refuse(*arguments, **settings):
     raise OSError("this is a browser")
 threading.Thread.start = os.fork = refuse
+from micrograd import Value
 from micrograd import Value
 from micrograd.conformance import check
 checked = check(Value)
