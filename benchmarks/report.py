@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import statistics
+import textwrap
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPEED, MORE = ROOT / "docs" / "speed.md", ROOT / "benchmarks" / "README.md"
 PICTURE = ROOT / "demos" / "pictures" / "benchmarks.png"
 BEGIN, END = "<!-- figures: from here -->", "<!-- figures: to here -->"
+WIDTH = 120  # of the pages
 LIBRARIES = ("numpy", "llvmlite", "jax", "torch", "autograd")
 
 NOT_DRAWN = {"ours, Training, write_back=False, samples=…", "ours, Training, write_back=False"}  # long names
@@ -31,7 +33,9 @@ def speed(results, left_out, names, reference):
     """What ``docs/speed.md`` has of a run."""
     return "\n\n".join(
         [
-            f"{where()} Medians; in brackets the median, over the turns, of times ours through `fit`.",
+            textwrap.fill(
+                f"{where()} Medians; in brackets the median, over the turns, of times ours through `fit`.", WIDTH
+            ),
             steps_table(results, names, reference),
             *reasons(left_out),
         ]
@@ -64,7 +68,7 @@ def more(samples, widths, threads, memory, first_calls, small):
             [(what, *map(time_text, seconds)) for what, seconds in small.items()],
         ),
     ]
-    return "\n\n".join([where(), *tables])
+    return "\n\n".join([textwrap.fill(where(), WIDTH), *tables])
 
 
 def where():
@@ -117,7 +121,7 @@ def reasons(left_out):
     for (task, name), reason in left_out.items():
         tasks.setdefault((name, reason), []).append(task)
     lines = [f"- {name}: {reason} ({'; '.join(where)})" for (name, reason), where in tasks.items()]
-    return ["\n".join(lines)] if lines else []
+    return ["\n".join([textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines])] if lines else []
 
 
 def across(points):
