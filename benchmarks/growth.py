@@ -14,27 +14,31 @@ FIT, EAGER = "ours, fit", "ours, node by node"
 NUMPY, TORCH, JAX = "NumPy by hand", "PyTorch", "JAX, all steps in lax.scan"
 MAKERS = {FIT: ours.by_fit, EAGER: ours.eager, NUMPY: others.numpy_by_hand, TORCH: others.torch_eager}
 MAKERS |= {JAX: others.jax_scan}
-TURNS = 5, 0.05  # and seconds each
 
 
-def curve(peers, tasks, limits):
+def turns_each(quick):
+    """How many, and seconds each."""
+    return (3, 0.03) if quick else (5, 0.05)
+
+
+def curve(peers, quick, tasks, limits):
     """For each engine its points (x, median seconds a step); it stops at its limit of x."""
     points = {}
     for x, task in tasks.items():
         names = [name for name in MAKERS if x <= limits.get(name, x) and (task.name, name) not in peers.left_out]
-        for name, times in peers.measure(task, names, *TURNS).items():
+        for name, times in peers.measure(task, names, *turns_each(quick)).items():
             points.setdefault(name, []).append((x, statistics.median(times)))
     return points
 
 
 def against_samples(peers, quick):
-    sizes = (100, 1000) if quick else (100, 1000, 10_000, 100_000)
-    return curve(peers, {n: moons(n) for n in sizes}, {EAGER: 1000})
+    sizes = (100, 400) if quick else (100, 1000, 10_000, 100_000)
+    return curve(peers, quick, {n: moons(n) for n in sizes}, {EAGER: 1000})
 
 
 def against_width(peers, quick):
     widths = (8, 32) if quick else (8, 16, 32, 64, 128, 256, 512)
-    return curve(peers, {w: moons(100, widths=(2, w, w, 1)) for w in widths}, {EAGER: 64})
+    return curve(peers, quick, {w: moons(100, widths=(2, w, w, 1)) for w in widths}, {EAGER: 64})
 
 
 def one_thread(task):
@@ -50,7 +54,7 @@ THREADS = {"ours, fit, executor of 1 thread": one_thread, "ours, fit, executor o
 
 def against_threads(peers, quick):
     """Seconds of a step over many samples, without an executor and with one of 1 and 2 threads."""
-    return peers.measure(moons(10_000 if quick else 100_000), [FIT, *THREADS], *TURNS)
+    return peers.measure(moons(10_000 if quick else 100_000), [FIT, *THREADS], *turns_each(quick))
 
 
 def memory(quick):

@@ -114,7 +114,7 @@ class Peers:
             spent = min([self.ask(name, n) for _ in range(3)])  # the first may compile, one may check what it replays
             if spent > 0.9 * seconds:
                 return n
-            n = unit * ceil(n * min(4, seconds / spent) / unit)
+            n = unit * ceil(n * seconds / spent / unit)
 
 
 def ratio(times, others):
