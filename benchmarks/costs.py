@@ -1,94 +1,100 @@
-"""Whether the tape is ever slower than the plain function: first calls, batches of one, tiny expressions."""
+"""What a first call costs, and small batches: whether the tape is ever slower than the plain function."""
 
-import gc
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-import gpt
-import scalars
-from names import GPT, encode
+import ours
 from task import moons
 
-from micrograd import Value, accumulate, jit
+from micrograd import Value, accumulate, fit, jit, optim
 
-# In a new process: seconds to import, of a first accumulate, and of another one's, which records alone.
-FRESH = """
-import time
-start = time.perf_counter()
-import scalars, task
-from micrograd import accumulate
-job = task.moons(100)
-(batch,) = job.sample_batches()
-times = []
-for loss in [scalars.recorded(job, job.network()) for _ in range(2)]:
-    start = time.perf_counter()
-    accumulate(loss, batch)
-    times.append(time.perf_counter() - start)
-print(*times)
+# Each runs in a new process: what is set up before the clock starts, and the call.
+COMMON = """
+import sys, time
+import numpy as np
+import ours, task
+from micrograd import accumulate, fit, optim
 """
+MOONS = """
+xs = np.random.default_rng(1).normal(size=(100, 2))
+job = task.Perceptron("", (2, 16, 16, 1), "relu", "hinge", xs, np.sign(xs[:, 0]), 100, 1e-4)
+(batch,) = job.sample_batches()
+"""
+NAMES = """
+from names import NAMES, encode
+lengths = {len(name): encode(name) for name in NAMES}
+job = task.Name()
+"""
+CALL = """
+parameters, loss = ours.recorded(job)
+if sys.argv[1] == "plain":
+    loss = loss.function
+start = time.perf_counter()
+{}
+print(time.perf_counter() - start)
+"""
+FIRST_CALLS = {
+    "moons, batch 100: `accumulate`": (MOONS, "accumulate(loss, batch)"),
+    "moons, batch 100: `fit`, 1 epoch": (MOONS, "fit(loss, [batch], optim.SGD(parameters, 0.05), progress=False)"),
+    "GPT, 1 name: `accumulate`": (NAMES, "accumulate(loss, [lengths[6]])"),
+    "GPT, 10 names, one of each length: `accumulate`": (NAMES, "accumulate(loss, list(lengths.values()))"),
+}
 
 
-def milliseconds(function, rounds=9):
-    """The median of several calls."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+def first_calls(quick):
+    """Seconds of the first call in a new process: nothing on disk, code on disk, and by the plain function."""
+    chosen = dict([*FIRST_CALLS.items()][: 3 if quick else None])  # the last one takes long
+    found = {what: [[], [], []] for what in chosen}
+    for _ in range(1 if quick else 3):
+        for what, (setup, call) in chosen.items():
+            with tempfile.TemporaryDirectory() as cache:
+                for seconds, way in zip(found[what], ("recorded", "recorded", "plain")):
+                    seconds.append(in_new_process(COMMON + setup + CALL.format(call), way, cache))
+    return {what: [statistics.median(seconds) for seconds in ways] for what, ways in found.items()}
 
 
-def first_calls():
-    """Lines on what recording costs, and loading the compiled loops in a process that finds them on disk."""
-    gc.freeze()  # what the rest of the benchmark left is no work for the collector
-    command = [sys.executable, "-c", FRESH]
-    folder = str(gpt.Path(__file__).parent)
-    runs = [
-        [float(t) for t in subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout.split()]
-        for _ in range(4)
-    ]
-    first, second = map(statistics.median, zip(*runs[1:]))  # the first may compile what the others find on disk
-    job = moons(100)
-    (batch,), model = job.sample_batches(), GPT(0)
-    letters = [encode("random")]
-    eager = milliseconds(lambda: accumulate(scalars.sample_loss(job, job.network()), batch))
-    yield (
-        "first `accumulate` in a new process, moons: load the loops, record, check, replay",
-        f"{1e3 * first:.0f} ms",
-    )
-    yield "another loss's first `accumulate` in that process: record, check, replay", f"{1e3 * second:.1f} ms"
-    yield "the same batch, eager", f"{eager:.1f} ms"
-    record = milliseconds(lambda: jit(model.loss).tape(*letters[0]), rounds=3)
-    first = milliseconds(lambda: accumulate(jit(model.loss), letters), rounds=3)
-    eager = milliseconds(lambda: accumulate(model.loss, letters), rounds=3)
-    yield "GPT, 1 name: record", f"{record:.0f} ms"
-    yield "GPT, 1 name: record, check, replay", f"{first:.0f} ms"
-    yield "GPT, 1 name: eager", f"{eager:.0f} ms"
+def in_new_process(script, way, cache):
+    command = [sys.executable, "-c", script, way]
+    environment, folder = {**os.environ, "MICROGRAD_CACHE": cache}, Path(__file__).parent
+    return float(subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout)
 
 
 def small():
-    """Lines (what, eager, tape) on batches of one and a tiny expression, in µs by turns."""
-    job = moons(100)
-    model, w = job.network(), Value(2.0)
-    (samples,) = job.sample_batches()
-    network = scalars.sample_loss(job, model)
-    tiny = lambda x, y: (w * x - y) ** 2
-    for what, loss, batch in (
-        ("moons network, batch of 1", network, samples[:1]),
-        ("moons network, batch of 10", network, samples[:10]),
-        ("(w·x − y)², batch of 1", tiny, [(0.5, 1.0)]),
-        ("(w·x − y)², batch of 100", tiny, [(0.01 * k, 1.0) for k in range(100)]),
-    ):
-        fast = jit(loss)
-        times = {loss: [], fast: []}
-        for _ in range(12):
-            for function, seen in times.items():
-                accumulate(function, batch)
-                start = time.perf_counter()
-                for _ in range(20):
-                    accumulate(function, batch)
-                seen.append((time.perf_counter() - start) / 20)
-        eager, tape = (1e6 * statistics.median(seen[2:]) for seen in times.values())
-        yield what, f"{eager:.1f} µs", f"{tape:.1f} µs"
+    """Seconds of small calls, by the plain function and by the tape, measured by turns."""
+    (parameters, network), w = ours.recorded(moons(100)), Value(2.0)
+    (samples,) = moons(100).sample_batches()
+    tiny = jit(lambda x, y: (w * x - y) ** 2)
+    optimizer = optim.SGD(parameters, 0.0)
+    calls = {
+        "moons, batch of 1": (network, lambda loss: accumulate(loss, samples[:1])),
+        "moons, batch of 10": (network, lambda loss: accumulate(loss, samples[:10])),
+        "moons, batch of 100: `fit`, 1 epoch of 1 step": (
+            network,
+            lambda loss: fit(loss, [samples], optimizer, progress=False),
+        ),
+        "(w·x − y)², batch of 1": (tiny, lambda loss: accumulate(loss, [(0.5, 1.0)])),
+        "(w·x − y)², batch of 100": (tiny, lambda loss: accumulate(loss, [(0.01 * k, 1.0) for k in range(100)])),
+    }
+    return {what: by_turns(call, [loss.function, loss]) for what, (loss, call) in calls.items()}
+
+
+def by_turns(call, losses, turns=10, seconds=0.01):
+    """For each loss the median of what a call takes."""
+    counts, times = [], [[] for _ in losses]
+    for loss in losses:
+        call(loss)
+        start = time.perf_counter()
+        call(loss)
+        counts.append(1 + int(seconds / (time.perf_counter() - start)))
+    for _ in range(turns):
+        for loss, count, seen in zip(losses, counts, times):
+            start = time.perf_counter()
+            for _ in range(count):
+                call(loss)
+            seen.append((time.perf_counter() - start) / count)
+    return [statistics.median(seen) for seen in times]

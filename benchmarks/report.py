@@ -1,26 +1,105 @@
-"""The results as a Markdown table and a picture in the look of the demos."""
+"""The results as Markdown tables and a picture in the look of the demos."""
 
+import datetime
+import os
+import platform
 import statistics
+import textwrap
+from importlib import metadata
+from pathlib import Path
 
 import plots
 from matplotlib.ticker import NullFormatter
 from turns import ratio
 
+import micrograd
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEED, MORE = ROOT / "docs" / "speed.md", ROOT / "benchmarks" / "README.md"
+PICTURE = ROOT / "demos" / "pictures" / "benchmarks.png"
+BEGIN, END = "<!-- figures: from here -->", "<!-- figures: to here -->"
+WIDTH = 120  # of the pages
+LIBRARIES = ("numpy", "llvmlite", "jax", "torch", "autograd")
+
+NOT_DRAWN = {"ours, Training, write_back=False, samples=…", "ours, Training, write_back=False"}  # long names
 GREY, GREEN = "#8a8a8a", "#009e73"
 COLORS = [plots.DATA, "#56b4e9", GREY, plots.GRADIENT, GREEN]
 
 
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+
+def speed(results, left_out, names, reference):
+    """What ``docs/speed.md`` has of a run."""
+    return "\n\n".join(
+        [
+            textwrap.fill(
+                f"{where()} Medians; in brackets the median, over the turns, of times ours through `fit`.", WIDTH
+            ),
+            steps_table(results, names, reference),
+            *reasons(left_out),
+        ]
+    )
+
+
+def more(samples, widths, threads, memory, first_calls, small):
+    """What ``benchmarks/README.md`` has of it."""
+    alone = next(iter(threads.values()))
+    tables = [
+        table(("one step over all samples", *samples), across(samples)),
+        table(("2-w-w-1, width", *widths), across(widths)),
+        table(
+            ("threads, many samples", "median", "times as fast"),
+            [(name, time_text(statistics.median(t)), f"{1 / ratio(t, alone):.2f}") for name, t in threads.items()],
+        ),
+        table(
+            ("memory of a batch of", *memory),
+            [
+                (f"{x:,}", *[f"{dict(pairs)[x] / 1e3:,.0f} kB" for pairs in memory.values()])
+                for x, _ in memory["one graph"]
+            ],
+        ),
+        table(
+            ("first call in a new process", "nothing on disk", "code on disk", "the plain function"),
+            [(what, *map(time_text, seconds)) for what, seconds in first_calls.items()],
+        ),
+        table(
+            ("later calls", "the plain function", "tape"),
+            [(what, *map(time_text, seconds)) for what, seconds in small.items()],
+        ),
+    ]
+    return "\n\n".join([textwrap.fill(where(), WIDTH), *tables])
+
+
+def where():
+    """Day, machine and versions, in a sentence."""
+    versions = [f"{name} {metadata.version(name)}" for name in LIBRARIES if is_installed(name)]
+    return (
+        f"Measured on {datetime.date.today()} with version {micrograd.__version__}, on {os.cpu_count()} cores, "
+        f"{platform.python_implementation()} {platform.python_version()}, {', '.join(versions)}."
+    )
+
+
+def is_installed(name):
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
 def time_text(seconds):
-    return f"{1e3 * seconds:.{2 + (seconds >= 1e-4)}g} ms" if seconds < 1 else f"{1e3 * seconds:,.0f} ms"
+    unit, size = next(((u, s) for u, s in (("s", 1.0), ("ms", 1e-3)) if seconds >= 0.9995 * s), ("µs", 1e-6))
+    number = seconds / size
+    return f"{number:.2g} {unit}" if number < 9.95 else f"{number:.3g} {unit}"
 
 
 def times_text(share):
-    return f"{share:,.0f}×" if share >= 10 else f"{share:.1f}×" if share >= 1 else f"{share:.2f}×"
+    return f"{share:,.0f}×" if share >= 9.95 else f"{share:.1f}×" if share >= 0.995 else f"{share:.2f}×"
 
 
-def table(results, left_out, names, reference):
+def steps_table(results, names, reference):
     """Engines by workloads: the median, and in brackets its ratio to ``reference``, the median turn by turn."""
-    lines = [f"| one step | {' | '.join(results)} |", "|---" * (1 + len(results)) + "|"]
+    lines = []
     for name in names:
         cells = []
         for times in results.values():
@@ -32,30 +111,50 @@ def table(results, left_out, names, reference):
                 share = ratio(times[name], times[reference])
                 cells.append(f"{time_text(statistics.median(times[name]))} ({times_text(share)})")
         if any(cell != "–" for cell in cells):
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    reasons = {}
+            lines.append((name, *cells))
+    return table(("one step", *results), lines)
+
+
+def reasons(left_out):
+    """A list of who was left out, if anybody was."""
+    tasks = {}
     for (task, name), reason in left_out.items():
-        reasons.setdefault((name, reason), []).append(task)
-    lines += ["", *[f"- {name}: {reason} ({'; '.join(tasks)})" for (name, reason), tasks in reasons.items()]]
-    return "\n".join(lines)
+        tasks.setdefault((name, reason), []).append(task)
+    lines = [f"- {name}: {reason} ({'; '.join(where)})" for (name, reason), where in tasks.items()]
+    return ["\n".join([textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines])] if lines else []
 
 
-def rows(title, lines):
-    """A table of lines under a line of titles."""
-    return "\n".join(
-        [f"| {' | '.join(title)} |", "|---" * len(title) + "|", *[f"| {' | '.join(line)} |" for line in lines]]
-    )
+def across(points):
+    """Lines of x and the time of each engine there."""
+    for x, _ in next(iter(points.values())):
+        yield f"{x:,}", *[time_text(dict(pairs)[x]) if x in dict(pairs) else "–" for pairs in points.values()]
+
+
+def table(title, lines):
+    """Lines under a line of titles."""
+    rows = [title, ["---"] * len(title), *lines]
+    return "\n".join([f"| {' | '.join(row)} |" for row in rows])
+
+
+def put(page, text):
+    """Between the two marks of a page, in the place of what is there."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+# ---- picture ---------------------------------------------------------------------------------------------------------
 
 
 def bars(ax, times, title):
     """Median times as bars on a logarithmic axis, the fastest on top."""
-    order = sorted(times, key=lambda name: -statistics.median(times[name]))
+    order = sorted(times.keys() - NOT_DRAWN, key=lambda name: -statistics.median(times[name]))
     medians = [1e3 * statistics.median(times[name]) for name in order]
     ax.barh(order, medians, color=[plots.DATA if name.startswith("ours") else "#bbbbbb" for name in order])
     for place, value in enumerate(medians):
-        ax.text(value * 1.15, place, f"{value:.2g}" if value < 100 else f"{value:.0f}", va="center", fontsize=11)
-    ax.set(title=title, xscale="log", xlabel="ms a step", xlim=(min(medians) / 3, max(medians) * 5))
-    ax.tick_params(axis="y", labelsize=11)
+        ax.text(value * 1.15, place, time_text(value / 1e3), va="center", fontsize=10)
+    ax.set(title=title, xscale="log", xlabel="ms a step", xlim=(min(medians) / 3, max(medians) * 12))
+    ax.tick_params(axis="y", labelsize=10)
 
 
 def lines(ax, points, title, xlabel, ylabel, unit, legend="lower right"):
@@ -72,14 +171,14 @@ def lines(ax, points, title, xlabel, ylabel, unit, legend="lower right"):
 
 
 def picture(path, results, samples, widths, memory):
-    figure, axes = plots.plt.subplots(2, 3, figsize=(18, 9.6))
-    for ax, (title, times) in zip(axes.flat, results.items()):
+    figure, axes = plots.plt.subplots(2, 3, figsize=(20, 11))
+    for ax, (title, times) in zip(axes[0], results.items()):  # the first three
         bars(ax, times, title)
     lines(axes[1, 0], samples, "2-16-16-1, one step over all samples", "samples", "ms", 1e3)
     lines(axes[1, 1], widths, "2-w-w-1, 100 samples (lines as on the left)", "width w", "ms", 1e3, "")
     ticks = [x for x, _ in next(iter(widths.values()))]
     axes[1, 1].set_xticks(ticks, ticks)
     axes[1, 1].xaxis.set_minor_formatter(NullFormatter())
-    lines(axes[1, 2], memory, "Memory of eager accumulation", "batch size", "peak, kB", 1e-3, "upper left")
-    figure.savefig(path, dpi=110)
+    lines(axes[1, 2], memory, "Memory of a batch, node by node", "batch size", "peak, kB", 1e-3, "upper left")
+    figure.savefig(path, dpi=100)
     plots.plt.close(figure)

@@ -1,7 +1,9 @@
 """Engines in processes of their own, asked for steps in turn, so that a change in the machine's speed meets all.
 
-A process holds one engine, so none meets the threads or the garbage of another, and one that crashes is left out. Each
-turn begins with steps that are not timed, to fill the caches that the others have emptied.
+A process holds one engine, so none meets the threads or the garbage of another, and one that crashes is left out. A
+turn takes about as long for each engine, if a step is short: so what a call of many steps costs once is shared by as
+many as the engine takes in that time. It begins with steps that are not timed, to fill the caches that the others have
+emptied.
 """
 
 import gc
@@ -9,14 +11,12 @@ import multiprocessing
 import os
 import statistics
 import time
+from contextlib import contextmanager
 from math import ceil
 
 import numpy as np
 from task import UnableError
 
-LEAST = (
-    300  # steps a turn, of engines that do them in a second: what a call of ``fit`` costs is shared by an epoch or so
-)
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -27,7 +27,7 @@ def timed(steps, n):
 
 
 def serve(make, pipe):
-    """Answer a task with (gradient, seconds that a unit of steps needs) or a reason, a number of steps with seconds."""
+    """Answer a task with its gradient or a reason why not, and a number of steps with seconds."""
     steps = None
     while (request := pipe.recv()) is not None:
         if isinstance(request, int):
@@ -39,9 +39,7 @@ def serve(make, pipe):
         gc.collect()
         try:
             gradient, steps = make(request)
-            unit = len(request.batches())
-            steps(unit)
-            pipe.send((np.array(gradient), timed(steps, unit) / unit))
+            pipe.send(np.array(gradient))
         except ImportError as cause:
             pipe.send(f"not installed ({cause})")
         except UnableError as cause:
@@ -60,6 +58,7 @@ class Peers:
         os.environ.update(THREADS)
 
     def ask(self, name, request):
+        """The engine's answer; raises UnableError with the reason if it has none."""
         if name not in self.workers:
             context = multiprocessing.get_context("spawn")
             pipe, other = context.Pipe()
@@ -70,46 +69,52 @@ class Peers:
         pipe = self.workers[name][1]
         try:
             pipe.send(request)
-            return pipe.recv()
-        except (EOFError, BrokenPipeError):
+            answer = pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             del self.workers[name]
-            return "its process crashed"
+            raise UnableError("its process crashed") from None
+        if isinstance(answer, str):
+            raise UnableError(answer)
+        return answer
 
     def close(self):
         for process, pipe in self.workers.values():
             pipe.send(None)
             process.join()
 
-    def measure(self, task, names, rounds, seconds=0.01, fewest=None):
+    def measure(self, task, names, rounds, seconds):
         """Seconds a step, turn by turn, of each engine that gives the same gradient as the first one named."""
-        steps, times, expected = {}, {}, None
-        unit = len(task.batches())
+        counts, times, expected, unit = {}, {}, None, len(task.batches())
         for name in names:
-            answer = self.ask(name, task)
-            if not isinstance(answer, str):
-                gradient, cost = answer
+            with self._left_out_if_unable(task, name):
+                gradient = self.ask(name, task)
                 expected = gradient if expected is None else expected
-                if np.allclose(gradient, expected, rtol=1e-9, atol=1e-12):
-                    least = fewest or (LEAST if cost * LEAST < 1 else 10 if cost < 0.16 else 1)
-                    steps[name], times[name] = unit * ceil(max(least, seconds / cost) / unit), []
-                    continue
-                answer = "it gives another gradient"
-            self.leave_out(task, name, answer)
-        for _ in range(rounds):
-            for name, n in list(steps.items()):
-                if n > unit or not times[name]:
+                if not np.allclose(gradient, expected, rtol=1e-9, atol=1e-12):
+                    raise UnableError("it gives another gradient")
+                counts[name], times[name] = self._count(name, unit, seconds), []
+        for name, n in [*counts.items()] * rounds:
+            with self._left_out_if_unable(task, name):
+                if n > unit:
                     self.ask(name, unit)
-                answer = self.ask(name, n)
-                if isinstance(answer, str):
-                    self.leave_out(task, name, answer)
-                    del steps[name], times[name]
-                else:
-                    times[name].append(answer / n)
-        return times
+                times[name].append(self.ask(name, n) / n)
+        return {name: seen for name, seen in times.items() if len(seen) == rounds}
 
-    def leave_out(self, task, name, reason):
-        self.left_out[task.name, name] = reason
-        print(f"{task.name}: {name} is left out: {reason}", flush=True)
+    @contextmanager
+    def _left_out_if_unable(self, task, name):
+        try:
+            yield
+        except UnableError as cause:
+            self.left_out[task.name, name] = str(cause)
+            print(f"{task.name}: {name} is left out: {cause}", flush=True)
+
+    def _count(self, name, unit, seconds):
+        """How many steps take so long, with what a call costs once; a multiple of ``unit``."""
+        n = unit
+        while True:
+            spent = min([self.ask(name, n) for _ in range(3)])  # the first may compile, one may check what it replays
+            if spent > 0.9 * seconds:
+                return n
+            n = unit * ceil(n * seconds / spent / unit)
 
 
 def ratio(times, others):
