@@ -65,7 +65,7 @@ def rebuild(shape: Shape, leaves: Iterator[Any]) -> Any:
 def python_numbers(item: Any) -> Any:
     """The sample with Python's numbers in the place of NumPy's, whose arithmetic is in 32 bits, or wraps around."""
     if isinstance(item, np.ndarray):
-        return item.astype(np.float64 if item.dtype.kind == "f" else np.int64)
+        return item.astype(np.float64 if item.dtype.kind == "f" or item.dtype == np.uint64 else np.int64)
     if isinstance(item, np.generic):
         return item.item()
     if isinstance(item, (list, tuple)):

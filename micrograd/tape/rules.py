@@ -183,7 +183,8 @@ def _traced(kind: Any, structure: Any, numbers: Sequence[float], state: int) -> 
         return rule(optimizer, *arguments[fixed:])
 
     known = [None, None, *numbers]  # nothing is decided by the learning rate and the number of the step
-    expressions = trace(called, fixed + 1 + 1 + state, known, name=f"{kind.__name__}.rule")
+    is_own = rule.__module__ != Optimizer.__module__
+    expressions = trace(called, fixed + 1 + 1 + state, known, name=f"{kind.__name__}.rule", checked=is_own)
     if len(expressions) != 1 + state:
         raise Untraceable(f"{kind.__name__}.rule: expected {1 + state} numbers, got {len(expressions)}")
     return expressions, fixed

@@ -31,9 +31,20 @@ _INDEX = "for values[index] write pick(values, index); a length may come from le
 _EQUALITY = "its equality with others, so that it cannot be looked for in a list, a set or the keys of a dict"
 
 
+class Recordable(Primitive):
+    """A primitive that tapes have and the table has not. A pickled one is found here, by its name."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _find, (self.name,)
+
+
+def _find(name: str) -> Primitive:
+    return next(op for op in (*RELATIONS.values(), _POWER) if op.name == name)
+
+
 def _relation(name: str, holds: Callable[[Any, Any], bool]) -> Primitive:
     """1 where it holds, else 0: what a comparison of recorded numbers is."""
-    return Primitive(name, lambda x, y: 1.0 * holds(x, y), lambda z, x, y: (0.0, 0.0))
+    return Recordable(name, lambda x, y: 1.0 * holds(x, y), lambda z, x, y: (0.0, 0.0))
 
 
 RELATIONS = {
@@ -47,7 +58,7 @@ RELATIONS = {
 
 # A power whose exponent is a number of the sample: like ``power(n)`` it admits a negative base if the exponent is
 # whole, since nobody asks for the slope by the exponent. At 0**0 the slope is 0.
-_POWER = Primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1) if y != 0 else 0.0, 0.0), "**")
+_POWER = Recordable("pow", math.pow, lambda z, x, y: (y * x ** (y - 1) if y != 0 else 0.0, 0.0), "**")
 
 
 class Traced(Value):

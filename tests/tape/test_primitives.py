@@ -111,3 +111,35 @@ def test_a_primitive_of_three_numbers_replays():
         assert p.grad == 4 + 4 * 9
     finally:
         del TABLE["test_three"]
+
+
+def logistic(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def caught(x):
+    try:
+        return logistic(x)
+    except OverflowError:
+        return 7.0
+
+
+@pytest.mark.parametrize("forward", [logistic, caught])
+def test_an_overflow_on_the_way_is_no_number_of_the_tape(forward):
+    own = primitive("test_own", forward, lambda z, x: (z * (1 - z),))
+    try:
+        p = Value(1.0)
+        samples = [(a, b) for a in range(-30, 31, 3) for b in range(-30, 31, 3)]  # a·b is beyond -709 in a few
+
+        def loss(a, b):
+            return own(p * a * b)
+
+        fast = jit(loss)
+        accumulate(fast, [(1.0, 1.0), (-30.0, 1.0), (30.0, 30.0), (-1.0, 30.0)])
+        if forward is caught:
+            assert accumulate(fast, samples) == pytest.approx(accumulate(loss, samples), rel=1e-12)
+        else:
+            with pytest.raises(ValueError, match=r"test_own\(-720.0\): math range error"):
+                accumulate(fast, samples)
+    finally:
+        del TABLE["test_own"]

@@ -428,10 +428,10 @@ def test_exchanged_parameters_are_found_out():
 
 
 def test_added_parameters_are_found_out():
-    model, extra = network((2, 16, 1)), []
-    fast = jit(lambda x, y: losses.hinge(model(x), y) + sum(extra))
+    model, extra = network((2, 16, 1)), [[]]
+    fast = jit(lambda x, y: losses.hinge(model(x), y) + sum(extra[0]))
     accumulate(fast, pairs(40))
-    extra.append(Value(0.0))
+    extra[0].append(Value(0.0))
     with pytest.raises(ValueError, match="did not use when it was recorded"):
         accumulate(fast, pairs(40))
 

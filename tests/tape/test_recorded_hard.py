@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, no_grad, ops, optim, pick
+from micrograd.engine import where
 from micrograd.higher import gradients
 from micrograd.train import evaluate
 
@@ -528,3 +529,14 @@ def test_parameters_of_a_subclass(wrap, executor):
 
 def distance(a, b, x):
     return (a * x - b) ** 2
+
+
+def test_what_tapes_alone_have_is_pickled_with_them(w):
+    tape = jit(lambda x, y: where(x > y, w * x, w**y) + (x == y) * w).tape(1.0, 2.0)
+    copied = pickle.loads(pickle.dumps(tape))
+    assert [i.op for i in copied.body if hasattr(i, "op")] == [i.op for i in tape.body if hasattr(i, "op")]
+
+
+def test_a_large_unsigned_number(w):
+    samples = [np.array([2**63 + 5], dtype=np.uint64), np.array([3], dtype=np.uint64)]
+    assert accumulate(jit(lambda x: w * x[0]), samples) == 2.0**63
