@@ -96,9 +96,9 @@ class Optimizer:
 
     def _moved(self, data: list[float], gradients: list[float]) -> list[list[float]]:
         """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""
-        for name, x in zip(self.names, data):
-            if isinstance(x, Value):
-                raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
+        if any([issubclass(kind, Value) for kind in set(map(type, data))]):
+            name = next(name for name, x in zip(self.names, data) if isinstance(x, Value))
+            raise TypeError(f"{name}.data is a Value; write {name}.data -= lr * {name}.grad, numbers all of them")
         rows: list[Any] = []
         try:
             rows += map(self.rule, map(float, data), gradients, *self.state)  # which keeps those before an error

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from micrograd.engine import Leaving, Value, current_leaving, is_recording, no_grad, set_grad
 from micrograd.ops import Primitive
-from micrograd.samples import call, call_numbered, from_arguments, require_batch, values_of
+from micrograd.samples import call, call_numbered, from_arguments, require_batch, uncollected, values_of
 from micrograd.tape.outside import Outside
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from micrograd.train import Step
 
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
+WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
 MOST_SHAPES = 64  # tapes of a function that are kept; the one that was used longest ago goes first
 
 
@@ -167,8 +168,10 @@ class Recorded:
         """Add ``share`` times the gradient of each sample to the parameters; the sum of the samples' losses.
 
         None, and nothing was added, where the plain function is to answer: where a number is not finite, for which it
-        raises an error, and where nothing can be replayed.
+        raises an error, where nothing can be replayed, and for few samples of a small loss, for which it is faster.
         """
+        if self._tracks and max([t.tape.size for t in self._tracks.values()]) * len(samples) < WORTHWHILE:
+            return None  # before anything is converted to arrays
         lanes, values = self.lanes(samples)
         answer = None if lanes is None else lanes.gradient(values, None, executor)
         if answer is None:
@@ -260,7 +263,7 @@ class Recorded:
         undefined: list[ValueError] = []
         for column, k in enumerate(positions[:TRIALS].tolist()):
             try:
-                track = self._record(k, samples[k], shape, columns[:, column].tolist())
+                track = uncollected(self._record, k, samples[k], shape, columns[:, column].tolist())
             except ValueError as cause:  # noqa: PERF203  # few
                 undefined.append(cause)
             except Exception:

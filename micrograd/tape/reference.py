@@ -148,9 +148,9 @@ def backward(i: Instruction, V: Array, S: Array, G: Array, D: Array, active: set
         case Layer(inputs, units):
             g, x = G[[u.y for u in units]], list(inputs)
             weights = np.array([u.weights for u in units], dtype=np.intp).reshape(len(units), len(x))
-            np.add.at(D, [u.start for u in units], g.sum(axis=1))
-            np.add.at(D, weights, g @ V[x].T)
-            np.add.at(G, x, S[weights].T @ g)
+            _add(D, np.array([u.start for u in units]), g.sum(axis=1))
+            _add(D, weights, g @ V[x].T)
+            _add(G, np.array(x, dtype=np.intp), S[weights].T @ g)
         case Dot(y, a, b, start):
             if start is not None:
                 G[start] += G[y]
@@ -169,7 +169,7 @@ def backward(i: Instruction, V: Array, S: Array, G: Array, D: Array, active: set
             return all([bool(np.isfinite(slope).all()) for slope in slopes])
         case LogSumExp(y, operands):
             shares = np.exp(V[list(operands)] - V[y + 1]) / V[y + 2]
-            np.add.at(G, list(operands), G[y] * shares)
+            _add(G, np.array(operands), G[y] * shares)
         case Pick(y, index, values, shared):
             chosen = np.array(values)[np.maximum(_places(V[index], len(values)), 0)]
             if shared:
@@ -177,6 +177,14 @@ def backward(i: Instruction, V: Array, S: Array, G: Array, D: Array, active: set
             else:
                 G[chosen, np.arange(V.shape[1])] += G[y]
     return True
+
+
+def _add(to: Array, places: Array, terms: Array) -> None:
+    """Add to these places, of which some may be the same one."""
+    if (np.diff(places.ravel()) > 0).all():  # each is another, which goes faster
+        to[places] += terms
+    else:
+        np.add.at(to, places, terms)
 
 
 def _operand_rows(i: Map) -> list[slice]:

@@ -44,7 +44,7 @@ class Recording(Protocol):
 def trainer(recorded: Recording, step: Step, write_back: bool, samples: Sequence[Any]) -> "ArrayTrainer | None":
     """An ``ArrayTrainer``; None where code of the user's own has to run at every step."""
     optimizer, schedule = step.optimizer, step.schedule
-    if step.executor is not None or not _is_rule_alone(optimizer) or not _is_of_count_alone(schedule, optimizer):
+    if not _is_rule_alone(optimizer) or not _is_of_count_alone(schedule, optimizer):
         return None
     rule = _rule(optimizer)
     return None if rule is None else ArrayTrainer(recorded, step, rule, write_back, samples)
@@ -172,7 +172,7 @@ class ArrayTrainer:
             return False
         if self._places.of is not self._recorded.parameters or len(self._places.of) != self._places.count:
             self._places = Places(self._recorded.parameters, self._optimizer.parameters)
-        together = len(lanes.groups) == 1 and not len(self._places.frozen)
+        together = len(lanes.groups) == 1 and not len(self._places.frozen) and self._step.executor is None
         if together and len(chosen) <= lanes.groups[0][0].program.chunk:
             return self._train_together(rule, lanes, chosen, batches)
         return self._train_once(rule, lanes, chosen)
@@ -181,7 +181,8 @@ class ArrayTrainer:
         """A step on samples of any shapes, with parameters that do not learn among the loss's."""
         position, places = self._position, self._places
         rates = self._rates(1)
-        answer = lanes.gradient(places.values(position.table[0]), chosen.order) if len(rates) == 2 else None
+        values = places.values(position.table[0])
+        answer = lanes.gradient(values, chosen.order, self._step.executor) if len(rates) == 2 else None
         if answer is None:
             return False
         loss, gradient = answer[0], answer[1] * self._step.share(len(chosen))
@@ -360,14 +361,17 @@ class Places:
     """
 
     def __init__(self, of: list[Value], learning: Sequence[Value]) -> None:
-        column_of = {id(parameter): k for k, parameter in enumerate(learning)}
-        columns = [column_of.get(id(parameter), -1) for parameter in of]
         self.of, self.count = of, len(of)
-        self.learning = np.array([k for k, column in enumerate(columns) if column >= 0], dtype=np.int64)
-        self.columns = np.array([column for column in columns if column >= 0], dtype=np.int64)
-        self.frozen = np.array([k for k, column in enumerate(columns) if column < 0], dtype=np.int64)
+        self.where: Array | None = None
+        if len(of) <= len(learning) and all(map(is_, of, learning)):  # which is told sooner
+            self.learning = self.columns = np.arange(len(of))
+            self.frozen = np.zeros(0, dtype=np.int64)
+        else:
+            column_of = {id(parameter): k for k, parameter in enumerate(learning)}
+            column = np.array([column_of.get(id(parameter), -1) for parameter in of], dtype=np.int64)
+            self.learning, self.frozen = np.flatnonzero(column >= 0), np.flatnonzero(column < 0)
+            self.columns = self.where = column[self.learning]
         self.frozen_parameters = [of[k] for k in self.frozen]
-        self.where = None if columns == list(range(len(columns))) else self.columns
 
     def values(self, data: Array) -> Array:
         """The numbers of the loss's parameters, given the optimizer's."""
