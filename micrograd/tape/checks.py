@@ -234,7 +234,7 @@ class Checks:
         results, slopes = answer.numbers, gradient.tolist()
         if len(results) == len(replayed) and _close(results, replayed) and _close(answer.slopes, slopes):
             return
-        sizes, steepness, decided = scales(answer.results)
+        sizes, steepness, decided = scales(answer.results, dict(zip(map(id, self.parameters), values.tolist())))
         if not decided:
             return
         pairs = [("result", v, z, size) for v, z, size in zip(results, replayed, sizes)]
@@ -274,20 +274,22 @@ class Checks:
             raise ValueError(self.failure)
 
 
-def scales(results: Sequence[Value]) -> tuple[list[float], dict[int, float], bool]:
+def scales(results: Sequence[Value], numbers: dict[int, float]) -> tuple[list[float], dict[int, float], bool]:
     """How large the numbers are that add up to each result, and to the gradient of the first by each node (by id).
 
     A result may be small where large terms cancel; what rounding leaves of them is in proportion to the terms. So terms
     are added without their signs, forward and back. The last answer is whether each kink is decided: not where what is
-    compared there differs by no more than rounding.
+    compared there differs by no more than rounding. ``numbers`` are those that parameters had, by id: by now they may
+    have others.
     """
+    data = {id(v): v.data for result in results for v in nodes(result)} | numbers
     order = list({id(v): v for result in results for v in nodes(result)}.values())
     size, decided = dict[int, float](), True
     for node in order:
         parts = [abs(slope) * size[id(p)] for p, slope in zip(node.parents, node.partials)]
-        size[id(node)] = abs(node.data) + sum(parts)
+        size[id(node)] = abs(data[id(node)]) + sum(parts)
         if node.op in KINKS:
-            gap = node.parents[0].data - (node.parents[1].data if len(node.parents) > 1 else 0.0)
+            gap = data[id(node.parents[0])] - (data[id(node.parents[1])] if len(node.parents) > 1 else 0.0)
             decided &= abs(gap) > 1e-12 * sum([size[id(p)] for p in node.parents])
     steepness = {id(results[0]): 1.0}
     for node in reversed(nodes(results[0])):

@@ -14,7 +14,7 @@ Deeper places, and those that other functions take numbers from, are left to the
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import is_
 from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from micrograd.engine import Value
 
 MOST = 64  # items of a list, tuple or dict
+MOST_OF_ARRAYS = 1024  # which are compared much faster
 _MISSING = object()
 
 
@@ -63,8 +64,8 @@ class Outside:
         if isinstance(thing, (list, tuple, dict)):
             if len(thing) <= MOST:
                 self._items.append((name, thing, _items(thing)))
-        elif str(getattr(getattr(thing, "dtype", None), "kind", "O")) in "biuf" and thing.size <= MOST:  # an array
-            self._bytes.append((name, thing, thing.tobytes()))
+        elif str(getattr(getattr(thing, "dtype", None), "kind", "O")) in "biuf" and thing.size <= MOST_OF_ARRAYS:
+            self._bytes.append((name, thing, thing.tobytes()))  # an array
         elif not isinstance(thing, (FunctionType, MethodType, Value)):  # what is in a Value changes at each step
             attributes = getattr(thing, "__dict__", {})
             for key in sorted(names):
@@ -78,6 +79,10 @@ class Outside:
                     self._slots.append((shown, thing, key, getattr(thing, key, _MISSING)))
                 elif holder and not hasattr(holder[key], "__get__"):  # no method, nor a property
                     self._entries += [(shown, attributes, key, _MISSING), (shown, holder, key, holder[key])]
+
+    def takes(self, thing: object, names: Collection[str]) -> bool:
+        """Whether the function takes one of these attributes of that object."""
+        return any([holder is vars(thing) and key in names for _, holder, key, _ in self._entries])
 
     def changed(self) -> str | None:
         """The name of a place where something else is now; None if there is none."""

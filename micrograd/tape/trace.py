@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NoReturn
 
-from micrograd.engine import Leaving, Value, leaving, recording
+from micrograd.engine import Leaving, Value, current_leaving, leaving, recording
 from micrograd.ops import Primitive
 from micrograd.samples import call, is_several, uncollected, values_of
 from micrograd.tape.columns import Shape, rebuild
@@ -28,6 +28,7 @@ _CHOICE = (
     "pick(values, index); compute with the number as it is, v.exp() and not math.exp(v)"
 )
 _INDEX = "for values[index] write pick(values, index); a length may come from len(), since each shape has its own tape"
+_IDENTITY = "== compares results as objects, not by size; for that write (a >= b) & (a <= b)"
 _EQUALITY = "its equality with others, so that it cannot be looked for in a list, a set or the keys of a dict"
 
 
@@ -73,13 +74,22 @@ class Traced(Value):
     __rfloordiv__ = __rmod__ = __rdivmod__ = __trunc__ = __floor__ = __ceil__ = _refuse_index
 
     def __hash__(self) -> int:
-        raise refusal(_EQUALITY, _CHOICE)
+        if isinstance(current_leaving(), Refusing):
+            raise refusal(_EQUALITY, _CHOICE)
+        return object.__hash__(self)  # the function has kept it
 
     def __eq__(self, other: object) -> Any:
-        return _compared(operator.eq, self, other) if isinstance(other, (Real, Value)) else NotImplemented
+        return self._equality(operator.eq, other)
 
     def __ne__(self, other: object) -> Any:
-        return _compared(operator.ne, self, other) if isinstance(other, (Real, Value)) else NotImplemented
+        return self._equality(operator.ne, other)
+
+    def _equality(self, relation: Callable[[Any, Any], bool], other: object) -> Any:
+        if not isinstance(other, (Real, Value)) or not isinstance(current_leaving(), Refusing):
+            return NotImplemented
+        if any([isinstance(v, Value) and _uses_parameters(v) for v in (self, other)]):
+            raise refusal("whether it is another one", _IDENTITY)
+        return _compared(relation, self, other)
 
     def __and__(self, other: Any) -> Value:
         """Of two conditions: where both hold."""

@@ -5,7 +5,7 @@ optimizer's state. A step makes a new table; it becomes the trainer's ``position
 to it. Values are written at named points, from one position, whole or not at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
@@ -38,6 +38,7 @@ class Recording(Protocol):
 
     def lanes(self, samples: Sequence[Any]) -> tuple[Lanes | None, Array]: ...
     def look_outside(self) -> bool: ...
+    def takes(self, thing: object, names: Collection[str]) -> bool: ...
     def expect(self, parameters: Sequence[Value]) -> None: ...
 
 
@@ -168,7 +169,7 @@ class ArrayTrainer:
     def _train(self, chosen: "Chosen", batches: Iterator[Any]) -> bool:
         """Train on this batch, and on some of those after it; False if a number is not finite."""
         lanes, rule = chosen.source.current(), self._rule
-        if lanes is None or rule is None:
+        if lanes is None or rule is None or self._is_read_by_the_loss():
             return False
         if self._places.of is not self._recorded.parameters or len(self._places.of) != self._places.count:
             self._places = Places(self._recorded.parameters, self._optimizer.parameters)
@@ -176,6 +177,11 @@ class ArrayTrainer:
         if together and len(chosen) <= lanes.groups[0][0].program.chunk:
             return self._train_together(rule, lanes, chosen, batches)
         return self._train_once(rule, lanes, chosen)
+
+    def _is_read_by_the_loss(self) -> bool:
+        """Whether the loss takes from the optimizer or the schedule what each step changes, which is in arrays here."""
+        changing = ("lr", "steps", "state")
+        return any([self._recorded.takes(thing, changing) for thing in (self._optimizer, self._schedule) if thing])
 
     def _train_once(self, rule: Rule, lanes: Lanes, chosen: "Chosen") -> bool:
         """A step on samples of any shapes, with parameters that do not learn among the loss's."""

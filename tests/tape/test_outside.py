@@ -126,3 +126,11 @@ def test_the_place_is_named():
     assert outside.changed() == "more.scale"
     thing.scale = 1.5
     assert outside.changed() == "thing.scale"
+
+
+def test_an_array_of_a_thousand_numbers():
+    w, weights = Value(1.0), np.ones(1000)
+    loss = jit(lambda x: w * x * weights[-1])
+    assert [accumulate(loss, [1.0]) for _ in range(5)] == [1.0] * 5
+    weights[-1] = 2.0
+    assert accumulate(loss, [1.0]) == 2.0

@@ -540,3 +540,32 @@ def test_what_tapes_alone_have_is_pickled_with_them(w):
 def test_a_large_unsigned_number(w):
     samples = [np.array([2**63 + 5], dtype=np.uint64), np.array([3], dtype=np.uint64)]
     assert accumulate(jit(lambda x: w * x[0]), samples) == 2.0**63
+
+
+@pytest.mark.parametrize("loss", [lambda w, x: w * x == x, lambda w, x: x != w * x, lambda w, x: (w * x) == (w * x)])
+def test_results_are_equal_as_objects_without_a_tape_and_refused_on_one(w, loss):
+    with pytest.raises(TypeError, match=r"== compares results as objects.*write \(a >= b\) & \(a <= b\)"):
+        accumulate(jit(lambda x: where(loss(w, x), w, w * x)), [0.0, 1.0])
+
+
+def test_what_a_function_keeps_of_a_call_can_be_hashed_later(w):
+    kept = functools.lru_cache(lambda k: w * k)
+    with pytest.raises(ValueError, match="It does what a tape cannot record"):
+        accumulate(jit(lambda x: kept(2) * x), [1.0, 2.0])
+    assert {kept(2): 1}[kept(2)] == 1
+    assert kept(2) == kept(2)
+    assert accumulate(lambda x: kept(2) * x, [1.0, 2.0]) == 6.0
+
+
+def test_rounding_at_the_moved_numbers_of_parameters_that_are_0_is_no_alarm():
+    a, b = Value(0.0), Value(1.0)
+
+    def loss(x, _):
+        u = a * b
+        rest = u.tanh() - u.tanh() * x
+        return rest.minimum(1.0) + (-rest) * a
+
+    samples = [(1.0, 0.1 * k) for k in range(40)]
+    fast = jit(loss)
+    assert accumulate(fast, samples) == 0.0
+    fast.check(samples)

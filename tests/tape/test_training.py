@@ -638,3 +638,15 @@ def test_a_training_is_entered_once_at_a_time():
     with training:
         training.step(SAMPLES)
     assert optimizer.steps == 3
+
+
+@pytest.mark.parametrize("name", ["lr", "steps"])
+def test_a_loss_that_takes_a_number_from_the_optimizer(name):
+    def use(wrap):
+        w, optimizer, _ = line(wrap, optim.SGD, lr=0.05)
+        schedule = optim.CosineLR(optimizer, 20)
+        loss = wrap(lambda x, y: (w * x * optimizer.lr if name == "lr" else w * x - optimizer.steps) ** 2 + w * y)
+        fit(loss, [SAMPLES, SAMPLES[:2]] * 4, optimizer, 2, schedule=schedule, progress=False)
+        return w.data
+
+    alike(use)
