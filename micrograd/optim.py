@@ -74,12 +74,7 @@ class Optimizer:
         within("lr", self.lr, 0)  # which may have been assigned
         gradients = [parameter.grad for parameter in self.parameters]
         if not self._warned and all(gradient is NOT_REACHED for gradient in gradients):
-            self._warned = True
-            warnings.warn(
-                f"no backward pass has reached any of this {type(self).__name__}'s {len(gradients)} parameters; if the "
-                "model was made anew, make the optimizer anew too, from its parameters()",
-                stacklevel=2,
-            )
+            self.warn_unreached()
         self.require_finite("gradient", gradients)
         before = Snapshot(self)
         try:
@@ -93,6 +88,16 @@ class Optimizer:
         except BaseException:
             before.restore()
             raise
+
+    def warn_unreached(self) -> None:
+        """Say, once, that no gradient comes to any of the parameters."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"no backward pass has reached any of this {type(self).__name__}'s {len(self.parameters)} parameters; "
+                "if the model was made anew, make the optimizer anew too, from its parameters()",
+                stacklevel=3,
+            )
 
     def _moved(self, data: list[float], gradients: list[float]) -> list[list[float]]:
         """What ``rule`` says for every parameter: the column of new data, and one for each of the state."""

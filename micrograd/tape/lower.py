@@ -176,6 +176,8 @@ class _Writer:
         self.kind, self.terms = found.kind, found.terms
         parameters = list({id(v): v for v in [*known, *found.leaves]}.values())
         self.tape = Tape(parameters, len(inputs), n_rows=1 + len(inputs))
+        taken = set(map(id, found.leaves))
+        self.tape.used = {i for i, v in enumerate(parameters) if id(v) in taken}
         self.active = {False: self.tape.active_shared, True: self.tape.active_rows}  # by whether of rows
         self.active[False].update(range(len(parameters)))
         self.code: dict[bool, list[Instruction]] = {False: [], True: []}  # prelude and body

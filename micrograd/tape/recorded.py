@@ -82,6 +82,7 @@ class Recorded:
         self.function: Callable[..., Any] = function.function if isinstance(function, Recorded) else function
         self.parameters: list[Value] = []
         self._tracks: dict[Shape, Track] = {}
+        self._former: dict[Shape, Track] = {}  # forgotten, but their kernels serve the tapes that take their place
         self._outside: Outside | None = None
         self._is_plain = find_spec("numpy") is None  # whether it cannot be replayed
 
@@ -244,7 +245,7 @@ class Recorded:
         """Forget all tapes if a number that the function takes from outside has changed; whether it has."""
         changed = self._outside is not None and self._outside.changed() is not None
         if changed:
-            self._tracks, self.parameters, self._outside = {}, [], None
+            self._former, self._tracks, self.parameters, self._outside = self._tracks, {}, [], None
         return changed
 
     def takes(self, thing: object, names: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ and what the optimizer keeps for each of them (momentum, say).
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
+from operator import eq
 from types import MethodType
 from typing import Any, cast
 
@@ -38,6 +39,7 @@ class Rule:
         structure, numbers = _split(optimizer.settings)
         state, kind = len(optimizer.state), cast(Any, type(optimizer))
         self._optimizer, self._taken = optimizer, _joined(structure, [*numbers])
+        self._count = len(vars(optimizer))
         self._outside = Outside(MethodType(kind.rule, kind))
         self._code = _kept(_text(*_traced(kind, structure, numbers, state)))
         self.columns = 2 + state
@@ -47,10 +49,11 @@ class Rule:
 
     def is_stale(self) -> bool:
         """Whether something has been set since that the rule is made of."""
-        optimizer = self._optimizer
+        now, taken = vars(self._optimizer), self._taken
         return (
-            optimizer.settings != self._taken
-            or len(optimizer.state) != self.columns - 2
+            len(now) != self._count
+            or not all(map(eq, map(now.get, taken), taken.values()))
+            or len(self._optimizer.state) != self.columns - 2
             or self._outside.changed() is not None
         )
 

@@ -100,6 +100,7 @@ class Tape:
 
     Attributes:
         parameters: the leaves that existed before the recording.
+        used: the positions of those that the function takes; others may be listed for their order.
         n_inputs: how many numbers a sample has.
         constants: numbers that the function has met; they are data, so a tape with others is the same program.
         n_rows, n_shared: how many rows and shared numbers there are.
@@ -118,6 +119,7 @@ class Tape:
     results: list[int] = field(default_factory=list)
     active_rows: set[int] = field(default_factory=set)
     active_shared: set[int] = field(default_factory=set)
+    used: set[int] = field(default_factory=set)
 
     @cached_property
     def size(self) -> int:

@@ -102,8 +102,10 @@ class ArrayTrainer:
         self._on_values = NodeByNode(recorded.function, step)
         self._pace = LONGEST, 1  # seconds a step, and how many there were in the last call
         self._waiting: list[Chosen] = []
+        self._reached = False  # whether gradients come to some of the parameters, as far as was looked
         recorded.expect(self._optimizer.parameters)
-        self._places = Places(recorded.parameters, self._optimizer.parameters)
+        self._places = Places([], self._optimizer.parameters)  # until something is recorded
+        self._is_read = False  # whether the loss takes a number from the optimizer or the schedule
         self._samples = [*samples]  # which keeps their ids
         self._known = Source(recorded, self._samples) if self._samples else None
         self._index = {id(sample): k for k, sample in enumerate(self._samples)}
@@ -169,10 +171,18 @@ class ArrayTrainer:
     def _train(self, chosen: "Chosen", batches: Iterator[Any]) -> bool:
         """Train on this batch, and on some of those after it; False if a number is not finite."""
         lanes, rule = chosen.source.current(), self._rule
-        if lanes is None or rule is None or self._is_read_by_the_loss():
+        if lanes is None or rule is None:
             return False
         if self._places.of is not self._recorded.parameters or len(self._places.of) != self._places.count:
             self._places = Places(self._recorded.parameters, self._optimizer.parameters)
+            self._is_read = self._is_read_by_the_loss()
+        if self._is_read:
+            return False
+        if not self._reached:
+            self._reached = True  # or it is told now
+            learning = set(self._places.learning.tolist())
+            if all([track.tape.used.isdisjoint(learning) for track, _, _ in lanes.groups]):
+                self._optimizer.warn_unreached()
         together = len(lanes.groups) == 1 and not len(self._places.frozen) and self._step.executor is None
         if together and len(chosen) <= lanes.groups[0][0].program.chunk:
             return self._train_together(rule, lanes, chosen, batches)

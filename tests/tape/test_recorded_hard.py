@@ -17,6 +17,7 @@ import pytest
 from micrograd import Value, accumulate, data, fit, jit, losses, nn, no_grad, ops, optim, pick
 from micrograd.engine import where
 from micrograd.higher import gradients
+from micrograd.tape import objects
 from micrograd.train import evaluate
 
 MANY = [0.01 * k + 0.1 for k in range(300)]
@@ -569,3 +570,15 @@ def test_rounding_at_the_moved_numbers_of_parameters_that_are_0_is_no_alarm():
     fast = jit(loss)
     assert accumulate(fast, samples) == 0.0
     fast.check(samples)
+
+
+def test_kernels_live_on_when_a_number_from_outside_changes(w, monkeypatch):
+    scale = [1.5]
+    fast = jit(lambda x: (w * x * scale[0]).tanh() - scale[0])
+    accumulate(fast, [1.0, 2.0])
+    made = []
+    monkeypatch.setattr(objects, "_made", lambda text, names: made.append(names))
+    for k in range(3):
+        scale[0] = 2.0 + k
+        accumulate(fast, [1.0, 2.0])
+    assert not made

@@ -650,3 +650,11 @@ def test_a_loss_that_takes_a_number_from_the_optimizer(name):
         return w.data
 
     alike(use)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_optimizer_of_another_model_says_so_once(recorded):
+    case, other = Case(recorded=recorded), Case(recorded=recorded)
+    with pytest.warns(UserWarning, match="no backward pass has reached any of this SGD's 17 parameters") as warned:
+        fit(case.loss, BATCHES, other.optimizer, 2, progress=False)
+    assert len(warned) == 1
