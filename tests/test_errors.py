@@ -3,6 +3,7 @@
 import functools
 import math
 import multiprocessing.pool
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,6 +18,7 @@ from micrograd import (
     fit,
     gradcheck,
     gradients,
+    jit,
     logsumexp,
     losses,
     nn,
@@ -426,3 +428,23 @@ def test_a_cell_that_defines_a_primitive_can_be_run_again(define):
     assert x.grad == 6.0
     mine(x).backward()
     assert x.grad == 6.0 + 27.0
+
+
+# ---- what others set stays as it is ----------------------------------------------------------------------------------
+
+
+def test_numpys_own_settings_for_errors_stay_and_do_not_matter(monkeypatch):
+    """A sample that overflows is told by the engine, not by an error of NumPy that somebody has switched on."""
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    w = Value(1.0)
+    recorded = jit(lambda x: (w * x).exp())
+    settings = np.geterr()
+    with np.errstate(all="raise"):
+        inside = np.geterr()
+        accumulate(recorded, [1.0, 2.0])
+        for replay in (accumulate, evaluate):
+            with pytest.raises(ValueError, match=r"exp\(1000.0\): math range error"):
+                replay(recorded, [1.0, 1000.0])
+        assert np.geterr() == inside
+    assert np.geterr() == settings
+    assert "NumPy" in repr(recorded)
