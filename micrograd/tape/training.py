@@ -178,6 +178,7 @@ class ArrayTrainer:
             self._is_read = self._is_read_by_the_loss()
         if self._is_read:
             return False
+        lanes.require_losses()
         if not self._reached:
             self._reached = True  # or it is told now
             learning = set(self._places.learning.tolist())
@@ -218,7 +219,6 @@ class ArrayTrainer:
         position, places = self._position, self._places
         [(track, columns, _)] = lanes.groups
         values = places.values(position.table[0])
-        lanes.require_losses()
         if not lanes.check(values, chosen.order):
             return False
         seconds, count = self._pace
