@@ -441,11 +441,12 @@ def test_real_signals_leave_a_whole_step_and_the_next_run_goes_on():
     def interrupt(_, frame):
         if not armed:  # it comes just before the run, or just after
             return
-        while frame is not None:
-            if frame.f_code.co_name == "__del__":  # Python would print an error that is raised there, and go on
-                signal.setitimer(signal.ITIMER_REAL, 0.0001)
-                return
-            frame = frame.f_back
+        ours = frame.f_globals.get("__name__", "").startswith("micrograd.") or frame.f_globals is globals()
+        while ours and frame is not None:
+            ours, frame = frame.f_code.co_name != "__del__", frame.f_back
+        if not ours:  # in a callback of the collector or a finaliser, say, Python prints the error and goes on
+            signal.setitimer(signal.ITIMER_REAL, 0.0001)
+            return
         armed.clear()
         raise KeyboardInterrupt
 
