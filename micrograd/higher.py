@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isclose
 from typing import Any, NoReturn, overload
 
 from micrograd.engine import LEAVES, Leaving, Value, as_value, current_leaving, leaving
@@ -123,6 +124,10 @@ def _slopes(node: Value) -> Sequence[Any]:
     with leaving(_InRule(node.op, current_leaving())):
         slopes: Sequence[Any] = node.op.partials(node, *node.op.group(node.parents))
     again = node.op.forward(*node.op.group([p.data for p in node.parents]))
-    if again != node.data or any(as_value(new).data != old for new, old in zip(slopes, node.partials, strict=True)):
+    # From Python 3.12 on, sum() of floats keeps more digits than a sum of Values.
+    same = [
+        isclose(as_value(x).data, y, rel_tol=1e-12, abs_tol=1e-300) for x, y in zip(slopes, node.partials, strict=True)
+    ]
+    if again != node.data or not all(same):
         raise ValueError(f"the data of {node.op.name} or of its operands was changed after the graph was recorded")
     return slopes
