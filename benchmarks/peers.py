@@ -48,7 +48,7 @@ SLOW = {growth.EAGER, "micrograd 0.1.0, collector off", "micrograd 0.1.0"}  # se
 
 def steps_of_all(peers, quick):
     """Seconds a step, turn by turn, by workload and engine."""
-    turns_each = (3, 0.03) if quick else (12, 0.1)  # and seconds each
+    turns_each = (3, 0.06) if quick else (12, 0.1)  # and seconds each
     jobs = [(task.moons(100), MAKERS), (task.digits(), MAKERS), (task.Name(), OF_ALL_TASKS)]
     if not quick:
         jobs.insert(1, (task.moons(32, 96, activation="tanh"), MAKERS))
