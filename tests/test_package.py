@@ -35,7 +35,7 @@ USES = {
     "train": ["optim", "workers"],
     "tape": [],
     "tape.tape": ["engine"],
-    "tape.symbols": ["ops"],
+    "tape.symbols": ["ops", "tape.outside"],
     "tape.columns": ["samples"],
     "tape.trace": ["tape.columns"],
     "tape.outside": ["engine"],

@@ -41,7 +41,7 @@ class Places:
     Attributes:
         key: stands for this in the name of a kernel: "r" for a run, "e" for even steps, "t" for a table.
         scale: how many numbers there are in memory for each that is counted: as many as lanes for a row.
-        words: what a kernel is given: the first place and the step, or the table's place, which is to be filled in.
+        words: what a kernel is given: the first place and the step, or the table's place, filled in by ``step``.
     """
 
     def __init__(self, numbers: Sequence[int], scale: Place = 1) -> None:

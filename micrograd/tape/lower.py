@@ -14,7 +14,7 @@ What depends on the sample becomes *rows*; what depends on parameters alone beco
 batch; the rest is constant. Sums of products become units of layers, and units on the same rows become one layer.
 
 A tape rounds as the engine does, so a sum keeps its order. ``a + b + c`` leans to the left, (a + b) + c, and is one sum
-of three terms; in ``a + (b + c)`` the bracket is a sum of its own. The product of a weight and a row can be in a layer,
+of three terms; in ``a + (b + c)`` the bracket is another sum. The product of a weight and a row can be in a layer,
 the product of two rows cannot, so w₁·x₁ + x₁·x₂ + w₂·x₂ is three instructions: a layer, a dot that starts from it, and
 a layer that starts from that. Written w₁·x₁ + w₂·x₂ + x₁·x₂, it is two.
 """

@@ -48,7 +48,7 @@ class Outside:
             self._look(function, instance)
 
     def _look(self, function: FunctionType, instance: Any) -> None:
-        names, scope = set(_names(function.__code__)), function.__globals__
+        names, scope = set(names_in(function.__code__)), function.__globals__
         self._inside("self", instance, names)
         for name in sorted(names & scope.keys()):
             self._entries.append((name, scope, name, scope[name]))
@@ -106,12 +106,12 @@ class Outside:
         return None
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def names_in(code: CodeType) -> Iterator[str]:
     """The names in a function's code and in that of the functions inside it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            yield from names_in(constant)
 
 
 def _content(cell: CellType) -> Any:

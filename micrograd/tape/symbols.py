@@ -19,14 +19,15 @@ import contextlib
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from numbers import Real
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from micrograd import ops
 from micrograd.ops import Primitive
+from micrograd.tape.outside import names_in
 
 QUESTIONS, PATHS, SYMBOLS = 12, 256, 5000  # at most: questions one after the other, ways through a rule, operations
 
@@ -355,7 +356,7 @@ class _Trace:
         cells = tuple([CellType() for _ in function.__closure__ or ()])
         copy = FunctionType(function.__code__, scope, function.__name__, None, cells or None)
         self.substitutes[id(function)] = function, copy  # before what it uses, which may use it
-        for name in {*_names(function.__code__)} & scope.keys():
+        for name in {*names_in(function.__code__)} & scope.keys():
             scope[name] = self.substitute(scope[name])
         for cell, original in zip(cells, function.__closure__ or ()):
             with contextlib.suppress(ValueError):  # nothing is in it yet
@@ -373,14 +374,6 @@ def _trace() -> _Trace:
         return _TRACE.get()
     except LookupError:
         raise Untraceable("a number of a rule that was traced is used after its end") from None
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """The names in a function and in those that are written inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
 
 
 def _number(x: Any) -> Symbol:

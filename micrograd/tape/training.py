@@ -301,7 +301,7 @@ class ArrayTrainer:
         self._write(whole=True)
 
     def _write(self, whole: bool) -> None:
-        """Write the position into Values, optimizer and schedule; the gradients only if it is to be the whole.
+        """Write the position into Values, optimizer and schedule; the gradients only with ``whole``.
 
         Where Values are at the position in data, what somebody has set since stays.
         """
