@@ -127,7 +127,7 @@ def compare_reductions(axes, samples, seed, epochs):
 
 
 def main(seed, epochs, out):
-    samples = moons(seed)[0][:96]
+    samples = moons(96, seed=seed)
     fig, axes = plots.figure(3)
     compare_sizes(axes[0, :2], samples, seed, epochs)
     compare_directions(axes[0, 2], samples, seed)

@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
 
 
 def train(chosen: argparse.Namespace) -> None:
-    training, held_out = moons(chosen.seed)
+    training, held_out = data.split(moons(400, seed=chosen.seed), held_out=200, seed=chosen.seed)
     model = nn.MLP(2, [16, 16, 1], init="he")
     batches = data.DataLoader(training, chosen.batch_size, shuffle=True, seed=chosen.seed)
     lr = chosen.lr

@@ -18,19 +18,11 @@ with app.setup:
 
     import marimo as mo
     import plots
-    from sklearn import datasets
+    from datasets import circles, clouds, moons
 
     from micrograd import data, draw, evaluate, losses, nn, optim
 
-    DATA_SETS = {
-        "two moons": datasets.make_moons,
-        "circles": lambda n, noise, random_state: datasets.make_circles(
-            n, noise=noise, random_state=random_state, factor=0.5
-        ),
-        "two clouds": lambda n, noise, random_state: datasets.make_blobs(
-            n, centers=[[-1, 0], [1, 0.5]], cluster_std=2 * noise + 0.05, random_state=random_state
-        ),
-    }
+    DATA_SETS = {"two moons": moons, "circles": circles, "two clouds": clouds}
     OPTIMIZERS = {"SGD": optim.SGD, "RMSprop": optim.RMSprop, "Adam": optim.Adam, "AdamW": optim.AdamW}
     SAMPLES = 64
 
@@ -41,8 +33,7 @@ class Run:
 
     def __init__(self, data_set, noise, hidden, activation, optimizer, seed=0):
         random.seed(seed)
-        xs, ys = DATA_SETS[data_set](SAMPLES, noise=noise, random_state=seed)
-        self.samples = data.pairs(xs, 2 * ys - 1)
+        self.samples = DATA_SETS[data_set](SAMPLES, noise, seed)
         self.model = nn.MLP(2, [*hidden, 1], activation=activation, init="he")
         self.optimizer = OPTIMIZERS[optimizer](self.model.parameters(), 0.1)
         self.errors = [self.error()]

@@ -173,7 +173,7 @@ def compare(ax, angles):
 
 
 def main(seed, epochs, out):
-    samples = moons(seed)[0][:64]
+    samples = moons(64, seed=seed)
     right, *_ = train(samples, seed, epochs, right_gradient, right_update)
     print(f"{'':26}   gradient: angle off, times as long    loss after {epochs} epochs")
     print(f"{'the right way':26} {0:17.1f}° {1:17.2f} {right[-1]:22.4g}")
