@@ -10,6 +10,7 @@ mpl.use("Agg")  # demos write files; no window is needed
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from micrograd import no_grad
 from micrograd.pictures.palette import DATA, GRADIENT
@@ -39,6 +40,19 @@ STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
 def figure(columns: int, rows: int = 1, width: float = 6.0, height: float = 4.8):
     """A figure with rows of axes, sizes in inches each."""
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+
+
+def stories(count: int, columns: int, width: float = 5.0, height: float = 3.9):
+    """A figure of rows that each have a text of their own, and for each row its part of the figure and its axes."""
+    fig = plt.figure(figsize=(width * columns, height * count))
+    parts = fig.subfigures(count, 1)
+    return fig, [(part, part.subplots(1, columns)) for part in parts]
+
+
+def tell(part, title: str, *lines: str) -> None:
+    """A row's title above it, and its text below."""
+    part.suptitle(title, x=0.01, ha="left", fontsize=16, fontweight="bold")
+    part.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=13)
 
 
 def save(fig, path: Path) -> Path:
@@ -94,6 +108,21 @@ def ticks(ax, xs, names=None) -> None:
     """Ticks at ``xs`` and nowhere else, with their numbers or names."""
     ax.set_xticks(xs, names or [f"{x:g}" for x in xs])
     ax.minorticks_off()
+
+
+def legend_above(ax) -> None:
+    """Make room above the curves, and put the legend there in one row."""
+    low, high = ax.transData.inverted().transform(ax.transAxes.transform([(0, 0), (0, 1.22)]))[:, 1]
+    ax.set_ylim(low, high)
+    ax.legend(loc="upper right", ncols=len(ax.lines), columnspacing=1.2)
+
+
+def decimals(ax) -> None:
+    """0.5 at a logarithmic scale of y, where it would be 5 × 10⁻¹."""
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def blank(ax) -> None:

@@ -324,8 +324,8 @@ SAID = {
         r"(9|1[0-6]) of 16 units of layer [12] are dead on every sample, 0 at the start: lower the learning rate, or "
         r'use activation="leaky_relu"'
     ),
-    "saturated units, by steps": r"units of layer 1 are saturated on 9\d% of samples, 0% at the start, .*: lower the .*",
-    "learning rate too high, SGD": r"the loss has risen from 0.366 to .*: the learning rate 1 is too high, divide .* 10",
+    "saturated units, by steps": r"units of layer 1 are saturated on 9\d% of samples, 0% at the start, .*: lower .*",
+    "learning rate too high, SGD": r"the loss has risen from 0.366 to .*: the learning rate 1 is too high, divide .*",
     "wild inputs, far off": r"input 1 has a root mean square of 2,00\d, where about 1 trains well: .*",
     "noise, a classifier": r".* samples disagree: it takes \S+ of them .*, where a batch has 1: take larger batches.*",
 }

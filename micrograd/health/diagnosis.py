@@ -276,8 +276,8 @@ def too_low(evidence: Evidence) -> Iterator[Diagnosis]:
         if further > max(TIMES * fall, FURTHER * evidence.first.loss):
             first, looks = evidence.first.loss, len(evidence.looks) - 1
             text = (
-                f"the loss has fallen by {fall / first:.1g} of itself in {looks} looks, and would by "
-                f"{further / first:.2g} if the weights went {times:,.0f} times as far the same way: {evidence.rate} is "
+                f"the loss has fallen by {100 * fall / first:.1g}% in {looks} looks, and would by "
+                f"{further / first:.0%} if the weights went {times:,.0f} times as far the same way: {evidence.rate} is "
                 "too low, multiply it by 10"
             )
             yield Diagnosis("learning rate too low", text, times)
