@@ -6,6 +6,7 @@ diagnosis, the cure, and the loss with and without it. Written to --out: for eac
 before and after the cure, and the loss of both.
 """
 
+import math
 import random
 import textwrap
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def dead_share(layer: LayerLook) -> float:
 
 
 def update(layer: LayerLook) -> float:
-    return layer.update
+    return layer.update or math.nan  # 0 has no place on a logarithmic scale
 
 
 RELU = {"widths": [16, 16, 1], "activation": "relu", "init": "he"}
@@ -138,9 +139,9 @@ CASES = [
         Setting(activation="leaky_relu", lr=40.0),
         Setting(activation="leaky_relu", lr=0.4),
         "learning rate 0.4",
-        "a step, as a share of the weights",
-        update,
-        {"yscale": "log", "ylim": (1e-7, 30)},
+        "size of the signals s",
+        lambda layer: layer.signal,
+        {"yscale": "log", "ylim": (0.1, 1e12)},
     ),
     Case(
         "Learning rate too low",

@@ -9,7 +9,7 @@ mpl.use("Agg")  # demos write files; no window is needed
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from micrograd import no_grad
@@ -102,6 +102,22 @@ def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label:
     ax.plot(xs, middle, color=GRADIENT, marker="o", label="median")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
     ax.legend()
+
+
+def surface(ax, xs, ys, heights, paths: dict) -> None:
+    """Heights over a plane as filled contours, and on them paths by name, points (x, y) one after another."""
+    levels = np.geomspace(heights.min(), heights.max(), 15)
+    filled = ax.contourf(xs, ys, heights, levels=levels, cmap="Greys", norm=LogNorm(), alpha=0.75)
+    ax.contour(xs, ys, heights, levels=levels, colors="white", linewidths=0.6)
+    for (name, path), (color, _), width in zip(paths.items(), [STYLES[1], STYLES[2], STYLES[0]], (1.2, 1.8, 3.2)):
+        ax.plot(*path.T, color=color, linewidth=width, label=name)
+        ax.plot(*path[-1], color=color, marker="o", markersize=11, markeredgecolor="white", linestyle="none")
+    start = next(iter(paths.values()))[0]
+    ax.plot(*start, color=INK, marker="s", markersize=9, linestyle="none", label="start")
+    ax.legend(loc="best", frameon=True, framealpha=0.9, edgecolor="none")
+    bar = ax.figure.colorbar(filled, ax=ax, label="mean loss of all samples", ticks=levels[::2])
+    bar.ax.yaxis.set_major_formatter(lambda y, _: f"{y:.2g}")
+    bar.ax.minorticks_off()
 
 
 def ticks(ax, xs, names=None) -> None:
