@@ -141,7 +141,7 @@ CASES = [
         "learning rate 0.4",
         "size of the signals s",
         lambda layer: layer.signal,
-        {"yscale": "log", "ylim": (0.1, 1e12)},
+        {"yscale": "log"},
     ),
     Case(
         "Learning rate too low",
@@ -173,13 +173,14 @@ def main(seed: int, epochs: int, out) -> None:
         print(f"    cure: {case.words}. Loss {sick.looks[-1].loss:.3g}; cured {cured.looks[-1].loss:.3g}, {cured}")
         for ax, watch, words in ((axes[0], sick, "sick"), (axes[1], cured, "cured")):
             plots.curves(ax, case.curves(watch), f"{words}: {case.sign}", "epochs", "", **case.axis)
-            plots.legend_above(ax)
         both = {
             words: (range(epochs + 1), [look.loss for look in watch.looks])
             for words, watch in (("sick", sick), ("cured", cured))
         }
         plots.curves(axes[2], both, "loss", "epochs", "", yscale="log")
-        plots.legend_above(axes[2])
+        plots.same_scale(axes[:2])
+        for ax in axes:
+            plots.legend_above(ax)
         plots.decimals(axes[2])
         plots.tell(row, case.name, textwrap.fill(f"{said}.", LINE), f"Cure: {case.words}.")
     print("wrote", plots.save(fig, out / "health.png"))

@@ -109,7 +109,7 @@ def surface(ax, xs, ys, heights, paths: dict) -> None:
     levels = np.geomspace(heights.min(), heights.max(), 15)
     filled = ax.contourf(xs, ys, heights, levels=levels, cmap="Greys", norm=LogNorm(), alpha=0.75)
     ax.contour(xs, ys, heights, levels=levels, colors="white", linewidths=0.6)
-    for (name, path), (color, _), width in zip(paths.items(), [STYLES[1], STYLES[2], STYLES[0]], (1.2, 1.8, 3.2)):
+    for (name, path), (color, _), width in zip(paths.items(), STYLES, (1.2, 1.8, 3.2)):
         ax.plot(*path.T, color=color, linewidth=width, label=name)
         ax.plot(*path[-1], color=color, marker="o", markersize=11, markeredgecolor="white", linestyle="none")
     start = next(iter(paths.values()))[0]
@@ -124,6 +124,13 @@ def ticks(ax, xs, names=None) -> None:
     """Ticks at ``xs`` and nowhere else, with their numbers or names."""
     ax.set_xticks(xs, names or [f"{x:g}" for x in xs])
     ax.minorticks_off()
+
+
+def same_scale(axes) -> None:
+    """Let these axes have one scale of y, with room for the curves of each."""
+    low, high = zip(*[ax.get_ylim() for ax in axes])
+    for ax in axes:
+        ax.set_ylim(min(low), max(high))
 
 
 def legend_above(ax) -> None:

@@ -4,8 +4,9 @@
     python demos/pictures/make.py network page    # these
 
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
-with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. The playground and the
-benchmarks are not among them: one is taken by hand, the other is made by ``benchmarks/report.py``.
+with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
+``loss_surface`` from ``batch_sizes``. The playground and the benchmarks are not among them: one is taken by hand, the
+other is made by ``benchmarks/report.py``.
 """
 
 import argparse
@@ -79,22 +80,26 @@ def photograph(page, path: Path) -> None:
         browser.quit()
 
 
-def demo(name: str) -> None:
-    """Run the demo and keep the picture of its name."""
+def demo(name: str, pictures: set[str]) -> None:
+    """Run the demo and keep those of its pictures."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, str(HERE.parent / f"{name}.py"), "--out", folder], check=True)
-        shutil.copy(Path(folder) / f"{name}.png", HERE)
+        for picture in pictures:
+            shutil.copy(Path(folder) / f"{picture}.png", HERE)
 
 
-SHOWN, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
+SHOWN = ("expression", "network", "page")
+DEMOS = {"moons": ["moons"], "batch_sizes": ["batch_sizes", "loss_surface"], "health": ["health"]}
+NAMES = [*SHOWN, *[picture for pictures in DEMOS.values() for picture in pictures]]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(SHOWN + DEMOS)} (default: all)")
-    chosen = set(parser.parse_args().pictures) or {*SHOWN, *DEMOS}
-    if chosen - {*SHOWN, *DEMOS}:
-        parser.error(f"picture must be one of {', '.join(SHOWN + DEMOS)}, got {', '.join(sorted(chosen))}")
+    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(NAMES)} (default: all)")
+    chosen = set(parser.parse_args().pictures) or {*NAMES}
+    if chosen - {*NAMES}:
+        parser.error(f"picture must be one of {', '.join(NAMES)}, got {', '.join(sorted(chosen - {*NAMES}))}")
     for document in ("README.md", "docs/pictures.md"):
         shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
-    for name in sorted(chosen & {*DEMOS}):
-        demo(name)
+    for name, pictures in DEMOS.items():
+        if chosen & {*pictures}:
+            demo(name, chosen & {*pictures})
