@@ -511,6 +511,18 @@ def test_an_undefined_loss_is_seen_as_infinite():
     assert str(watch) == "the loss is no longer defined: the learning rate 7 is too high, divide it by 10"
 
 
+def test_a_training_that_an_error_has_ended_is_seen_as_it_was_left():
+    training = Training(mlp(1, [1]), squared, curve(8), sgd(1e80), 8, 9)
+    watch = Watch(training.model, training.loss, training.samples, training.optimizer)
+    assert str(watch) == "nothing was found in 1 look"
+    with pytest.raises(ValueError, match="math range error"):
+        fit(training.loss, [training.samples], training.optimizer, 9, progress=False)
+    assert str(watch) == "the loss is no longer defined: the learning rate 1e+80 is too high, divide it by 10"
+    assert len(watch.looks) == 2
+    watch.diagnosis()
+    assert len(watch.looks) == 2
+
+
 # ---- watching changes nothing ----------------------------------------------------------------------------------------
 
 

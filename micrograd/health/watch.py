@@ -107,12 +107,21 @@ class Watch:
         return look
 
     def diagnosis(self) -> list[Diagnosis]:
-        """What is wrong, the cause first; an empty list if nothing was found."""
+        """What is wrong, the cause first; an empty list if nothing was found.
+
+        Where the weights have changed since the last look, another one is taken: a training that an error has ended
+        is seen as it was left.
+        """
+        if self._numbers() != (self._recent[-1] if self._recent else self._start):
+            self.look()
         lr = None if self._optimizer is None else self._optimizer.lr
         return diagnose(Evidence(self.looks, self._batch_size, lr, self._loss_of_mean, self._loss_beyond))
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.diagnosis())) or f"nothing was found in {len(self.looks)} looks"
+        return (
+            "\n".join(map(str, self.diagnosis()))
+            or f"nothing was found in {len(self.looks)} look{'s' * (len(self.looks) > 1)}"
+        )
 
     def _numbers(self) -> list[float]:
         return [parameter.data for parameter in self._network.parameters]
