@@ -272,7 +272,7 @@ SICK = {
     "wild inputs, large": lambda: (mlp(2, [8, 1], "tanh"), logistic, far(moons(), 1000.0), sgd(0.1), 8, 8),
     "wild inputs, far off": lambda: (mlp(2, [8, 1]), logistic, far(moons(), 1.0, 2000.0), sgd(0.1), 8, 8),
     "wild inputs, small": lambda: (mlp(2, [8, 1], "tanh"), logistic, far(moons(), 1e-3), sgd(0.1), 8, 8),
-    "noise, a classifier": lambda: (mlp(2, [1]), logistic, clouds(48, wrong=0.3), sgd(1.0), 1, 20),
+    "noise, a classifier": lambda: (mlp(2, [1]), logistic, clouds(48, wrong=0.3), sgd(2.0), 1, 20),
     "noise, a curve": lambda: (mlp(1, [12, 1], "tanh"), squared, curve(48, 0.6), sgd(0.2), 1, 25),
 }
 ADVICE = {
@@ -359,16 +359,10 @@ def by_hand(zeroed, reduction="mean", penalty=0.0):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_gradients_that_were_not_zeroed_are_told(reduction):
     watch = by_hand(False, reduction)
+    assert [look.leftover > 0 for look in watch.looks] == [False] * 2 + [True] * 3  # there is one before a batch
     first = watch.diagnosis()[0]
     assert first.kind == "no zero_grad"
     assert "call optimizer.zero_grad() before each batch" in first.text
-    assert [look.leftover > 0 for look in watch.looks] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]  # there is one before a batch
     assert first.number == max(look.leftover for look in watch.looks)
 
 
@@ -660,10 +654,10 @@ def test_what_has_learned_may_be_saturated():
         ([1.0] * 9, {"loss_of_mean": 0.94}, ["learning rate too high"]),
         ([1.0] * 9, {"loss_of_mean": 0.96}, []),
         ([1.0] * 8, {"loss_of_mean": 0.5}, []),  # too few
-        ([1.0] + [0.79] * 8, {"loss_of_mean": 0.5}, []),  # it has come some way
+        ([1.0] + [0.89] * 8, {"loss_of_mean": 0.5}, []),  # it has come some way
         ([1.0] * 5 + [0.88] * 4, {"loss_of_mean": 0.5}, []),  # it falls
-        ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 2}, ["noise"]),
-        ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 3}, ["learning rate too high"]),
+        ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 8}, ["noise"]),
+        ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 9}, ["learning rate too high"]),
         ([1.0] + [1.2] * 8, {"loss_of_mean": 0.5, "batch_size": 2}, ["noise"]),
         ([1.0] + [1.2] * 8, {"loss_of_mean": 1.2, "batch_size": 2}, ["learning rate too high"]),
     ],

@@ -39,8 +39,7 @@ RISEN, IN_A_ROW = 1.1, 3
 # Juditsky 1992, "Acceleration of stochastic approximation by averaging"). Told where the median loss of the last looks
 # is above the loss at their mean weights by a twentieth of the first loss, is still near to the first one, and no
 # longer falls, by a tenth say from their first half to their second: a training may rest on a plateau on its way.
-RECENT, ABOVE_FLOOR, NEAR, FALLS = 8, 0.05, 0.8, 0.9
-NOISY = 4.0  # batches for as much signal as noise: the noise of a batch's gradient is then twice as long as its signal
+RECENT, ABOVE_FLOOR, NEAR, FALLS = 8, 0.05, 0.9, 0.9
 
 # In so many looks the loss has hardly moved. The weights' way, made a hundred or more times as long, lowers it by a
 # tenth at least, and ten times as far as it fell: the way is the right one, and short.
@@ -182,8 +181,10 @@ def unsettled(evidence: Evidence) -> Iterator[Diagnosis]:
         yield Diagnosis("learning rate too high", text, tail[-1])
         return
     to_and_fro = _to_and_fro(evidence)
+    # Below the noise scale a batch's gradient is more noise than signal, and twice the batch is worth nearly two steps
+    # (McCandlish et al. 2018). Above it the step is too long.
     scale = median([look.noise_scale for look in looks[-RECENT:]])
-    if to_and_fro and evidence.batch_size is not None and scale > NOISY * evidence.batch_size:
+    if to_and_fro and evidence.batch_size is not None and scale > evidence.batch_size:
         text = (
             f"{to_and_fro}, and samples disagree: it takes {_times(scale)} of them for as much signal as noise, where "
             f"a batch has {evidence.batch_size}: take larger batches, or lower the learning rate"
