@@ -10,6 +10,7 @@ import pytest
 
 from micrograd import Value, accumulate, fit, jit, losses, nn, no_grad, optim, pick
 from micrograd.data import DataLoader
+from micrograd.graph import topological_order
 from micrograd.health import LayerLook, Look, Watch
 from micrograd.health.diagnosis import Evidence, diagnose
 
@@ -421,6 +422,53 @@ def test_angles_noise_and_gradients_are_those_of_backward():
     assert look.loss == pytest.approx(sum(loss(x, y).data for x, y in samples) / 7)
 
 
+@pytest.mark.parametrize(("make", "samples"), [(Twice, moons(5)), (Recurrent, sums(5))])
+def test_gradients_of_a_layer_used_several_times_are_those_of_backward(make, samples):
+    model = make()
+    loss, deltas = squared(model), []
+    layers = Watch(model, loss, samples).looks[0].layers
+    biases = {neuron.bias for neuron in vars(model)["hidden" if make is Twice else "cell"].neurons}
+    for x, y in samples:
+        error = loss(x, y)
+        error.backward(1 / 5)
+        deltas += [5 * node.grad for node in topological_order(error) if node.parents[-1] in biases]
+    for name, layer in layers.items():
+        gradients = [parameter.grad for parameter in vars(model)[name].parameters()]
+        assert layer.gradient == pytest.approx(math.hypot(*gradients), rel=1e-12)
+    assert layers["hidden" if make is Twice else "cell"].delta == pytest.approx(root_mean_square(deltas), rel=1e-12)
+
+
+def test_inputs_are_the_numbers_of_a_sample():
+    class Embedded(nn.Module):
+        def __init__(self):
+            self.vectors, self.layer = nn.Embedding(3, 2), nn.Linear(3, 1)
+
+        def forward(self, token, x):
+            return self.layer([*self.vectors(token), x])
+
+    model = Embedded()
+    watch = Watch(model, lambda token, x: model(token, x) ** 2, [(0, 3.0), (2, 4.0)])
+    assert watch.looks[0].inputs == [pytest.approx(math.sqrt(12.5))]
+
+
+def test_units_with_equal_weights_that_learn_different_things_are_healthy():
+    model = filled(mlp(2, [3]), 0.0)
+    watch = Watch(model, of_classes(model), clouds(42, 3))
+    assert not watch.looks[0].layers["layer 1"].alike
+    assert watch.diagnosis() == []
+
+
+def test_the_mean_is_that_of_the_last_eight_looks():
+    w = nn.Neuron(1, nonlin=False)
+    w.weights[0].data = 100.0
+    watch = Watch(w, lambda x: w([x]), [1.0])
+    for k in range(10):
+        w.weights[0].data = float(k * k)
+        watch.look()
+    assert watch._loss_of_mean() == sum(k * k for k in range(2, 10)) / 8
+    assert watch._loss_beyond(10.0) == 100 + 10 * (81 - 100)
+
+
 @pytest.mark.parametrize("optimizer", [sgd(0.3), sgd(0.1, momentum=0.9), adam(0.05)])
 def test_the_update_is_the_step_that_follows(optimizer):
     model = mlp(2, [3, 1], "tanh")
@@ -463,6 +511,8 @@ def test_layers_have_names_in_any_module():
     assert names(tokens, tokens, rounds(4)) == {"table": 0, "query": 0, "head": 0}
     neuron = nn.Neuron(2)
     assert names(neuron, squared(neuron), moons(4)) == {"Neuron": 1}
+    layer = nn.Layer(2, 3)
+    assert names(layer, lambda x, _: sum(layer(x)), moons(4)) == {"Layer": 3}
     parts = nn.Sequential(nn.Linear(2, 3), "relu", nn.Linear(3, 1))
     assert names(parts, hinge(parts), moons(4)) == {"parts.0": 3, "parts.2": 1}
 
@@ -643,9 +693,18 @@ def test_limits(healthy, sick, kind):
     assert kinds(*sick) == [kind]
 
 
-def test_what_has_learned_may_be_saturated():
-    assert kinds(look(1.0), look(0.51, a=layer(saturated=1.0))) == ["saturated units"]
-    assert kinds(look(1.0), look(0.49, a=layer(saturated=1.0))) == []
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"a": layer(saturated=1.0)}, "saturated units"),
+        ({"a": layer(delta=1e-6), "b": layer()}, "vanishing δ"),
+        ({"inputs": [0.001]}, "wild inputs"),
+    ],
+)
+def test_what_has_learned_is_not_spoken_of(settings, kind):
+    first, *more = look(1.0, **settings), look(0.51, **settings)
+    assert kinds(first, *more) == [kind]
+    assert kinds(first, look(0.49, **settings)) == []
 
 
 @pytest.mark.parametrize(
@@ -659,6 +718,8 @@ def test_what_has_learned_may_be_saturated():
         ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 8}, ["noise"]),
         ([1.0] * 9, {"loss_of_mean": 0.5, "batch_size": 9}, ["learning rate too high"]),
         ([1.0] + [1.2] * 8, {"loss_of_mean": 0.5, "batch_size": 2}, ["noise"]),
+        ([1.0] + [9.0] * 8, {"loss_of_mean": 0.5, "batch_size": 2}, ["noise"]),
+        ([1.0] + [11.0] * 8, {"loss_of_mean": 0.5, "batch_size": 2}, ["learning rate too high"]),
         ([1.0] + [1.2] * 8, {"loss_of_mean": 1.2, "batch_size": 2}, ["learning rate too high"]),
     ],
 )

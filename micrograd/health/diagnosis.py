@@ -32,8 +32,8 @@ SATURATED = 0.8
 LEARNED = 0.5  # a network has learned if its loss is below this share of the first one
 
 # A loss may rise for a while: with momentum, or when batches are few. More than a tenth, three looks in a row, is not
-# chance.
-RISEN, IN_A_ROW = 1.1, 3
+# chance; a tenfold loss is not noise.
+RISEN, DIVERGED, IN_A_ROW = 1.1, 10.0, 3
 
 # Where steps go to and fro across a valley, the mean of the weights is nearer to its floor than they are (Polyak &
 # Juditsky 1992, "Acceleration of stochastic approximation by averaging"). Told where the median loss of the last looks
@@ -180,7 +180,8 @@ def unsettled(evidence: Evidence) -> Iterator[Diagnosis]:
         text = f"the loss is no longer defined: {evidence.rate} is too high, divide it by 10"
         yield Diagnosis("learning rate too high", text, tail[-1])
         return
-    to_and_fro = _to_and_fro(evidence)
+    has_diverged = len(tail) == IN_A_ROW and min(tail) > DIVERGED * first
+    to_and_fro = "" if has_diverged else _to_and_fro(evidence)
     # Below the noise scale a batch's gradient is more noise than signal, and twice the batch is worth nearly two steps
     # (McCandlish et al. 2018). Above it the step is too long.
     scale = median([look.noise_scale for look in looks[-RECENT:]])
