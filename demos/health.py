@@ -136,8 +136,8 @@ CASES = [
     ),
     Case(
         "Learning rate too high",
-        Setting(activation="leaky_relu", lr=40.0),
-        Setting(activation="leaky_relu", lr=0.4),
+        Setting(lr=40.0),
+        Setting(lr=0.4),
         "learning rate 0.4",
         "size of the signals s",
         lambda layer: layer.signal,

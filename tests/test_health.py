@@ -594,6 +594,19 @@ def test_the_same_bits_with_and_without(recorded, optimizer):
     assert trained(True) == trained(False)
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_same_weights_as_without_any_callback(recorded):
+    def weights(watched):
+        training = Training(mlp(2, [6, 1], "tanh"), logistic, moons(24), adam(0.02), 8, 12)
+        loss = jit(training.loss) if recorded else training.loss
+        callbacks = [Watch(training.model, loss, training.samples, training.optimizer)] if watched else []
+        loader = DataLoader(training.samples, 8, shuffle=True, seed=0)
+        fit(loss, loader, training.optimizer, 12, callbacks=callbacks, progress=False)
+        return training.model.state_dict()
+
+    assert weights(True) == weights(False)
+
+
 def test_a_gradient_that_no_pass_has_reached_stays_so():
     """The optimizer knows it by its object."""
     model = mlp(2, [3, 1], "tanh")
