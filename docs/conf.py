@@ -13,7 +13,7 @@ root_doc = "index"
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext", ".py": "code", ".c": "code"}
 
 # Pages. A heading's anchor is the one that GitHub makes, so that links serve both.
-myst_enable_extensions = ["attrs_block"]
+myst_enable_extensions = ["attrs_block", "dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # a notebook is shown as it is stored
 nb_ipywidgets_js = {}  # which would come from another address
