@@ -25,9 +25,9 @@ MENU = {
     "The project": ["micrograd/tape/README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
 }
 WAYS = """\
-{.ways}
+{{.ways}}
 - [**The lesson**: from an expression to a trained network, in one hour](demos/lesson.ipynb)
-- [**For teachers**: grading a class, an engine of your own](docs/teachers.md)
+{classroom}- [**For teachers**: grading a class, an engine of your own](docs/teachers.md)
 - [**Demos**: each answers one question with a picture](docs/lessons.md)
 - [**Reference**: every name, with an example](reference/index.rst)
 """
@@ -83,7 +83,7 @@ def home(classroom: bool) -> str:
     known = {page for pages in menu.values() for page in pages}
     menu["Use"] += sorted({f"docs/{path.name}" for path in DOCS.glob("*.md")} - known)
     trees = [TREE.format(caption=caption, pages="\n".join(pages)) for caption, pages in menu.items()]
-    return "\n".join([head, WAYS + CLASSROOM * classroom, title + rest, *trees])
+    return "\n".join([head, WAYS.format(classroom=CLASSROOM * classroom), title + rest, *trees])
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""How Sphinx makes the site from the pages that ``build.py`` assembles; a start by hand is ``python docs/build.py``."""
+"""How Sphinx makes the site from the pages that ``build.py`` assembles, which is what one starts."""
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -17,7 +17,7 @@ myst_enable_extensions = ["attrs_block", "dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # a notebook is shown as it is stored
 nb_ipywidgets_js = {}  # which would come from another address
-math_renderer = html_math_renderer = "mathml"
+html_math_renderer = "mathml"
 
 # Docstrings.
 add_module_names = False

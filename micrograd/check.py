@@ -17,7 +17,7 @@ __all__ = ["GradientError", "KinkError", "gradcheck"]
 class GradientError(ValueError):
     """A gradient differs from the slope that central differences show.
 
-    >>> gradcheck(lambda x: x * x.data, [3.0])  # .data is a plain number, which cuts the graph
+    >>> gradcheck(lambda x: x * x.data, [3.0])  # .data is a plain number: no gradient
     Traceback (most recent call last):
     micrograd.check.GradientError: input 0 = 3.0: the gradient is 3, central differences say 6 (relative difference 0.5)
     """

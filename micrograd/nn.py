@@ -310,7 +310,7 @@ class Neuron(Module):
     """A unit with ``nin`` weights, a bias (0 at first), and an activation, or none if not ``nonlin``.
 
     >>> neuron = Neuron(2, activation="tanh")
-    >>> len(neuron.parameters()), neuron([0.0, 0.0]).data  # two weights and a bias; tanh(0)
+    >>> len(neuron.parameters()), neuron([0.0, 0.0]).data  # 2 weights + a bias; tanh(0)
     (3, 0.0)
 
     Args:
@@ -385,7 +385,7 @@ class Layer(Module):
     Further arguments go to each ``Neuron``.
 
     >>> layer = Layer(2, 3, activation="tanh")
-    >>> len(layer([1.0, -1.0])), len(layer.parameters())   # 3 · (2 weights + a bias)
+    >>> len(layer([1.0, -1.0])), len(layer.parameters())  # 3 · (2 weights + a bias)
     (3, 9)
     """
 

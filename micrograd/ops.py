@@ -92,7 +92,7 @@ def primitive(
     Defining a name again replaces the row, so that a notebook's cell can be run again. The rows of this file are
     protected.
 
-    >>> cube = primitive("cube", lambda x: x**3, lambda z, x: (3 * x**2,), symbol="³")
+    >>> cube = primitive("cube", lambda x: x**3, lambda z, x: (3 * x**2,))
     >>> cube(2.0), cube.partials(8.0, 2.0)
     (8.0, (12.0,))
     >>> del TABLE["cube"]

@@ -311,7 +311,7 @@ class Adam(Optimizer):
     >>> w = Value(3.0)
     >>> w.grad = 2.0
     >>> Adam([w], lr=0.01).step()
-    >>> round(w.data, 6)                        # a first step is lr long, whatever the gradient
+    >>> round(w.data, 6)                        # a first step is as long as lr
     2.99
     """
 
@@ -499,7 +499,8 @@ class WarmupLR(Schedule):
     """Linear warm-up from ``start`` times the base rate over ``updates``, then the base rate or the schedule ``then``.
 
     >>> optimizer = SGD([Value(0.0)], lr=1.0)
-    >>> schedule = WarmupLR(optimizer, updates=4, start=0.2, then=CosineLR(optimizer, t_max=100))
+    >>> cosine = CosineLR(optimizer, t_max=100)
+    >>> schedule = WarmupLR(optimizer, updates=4, start=0.2, then=cosine)
     >>> [round(schedule.lr(t), 2) for t in (0, 2, 4)]
     [0.2, 0.6, 1.0]
     """

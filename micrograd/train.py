@@ -5,7 +5,8 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 ``Training`` what a loop of your own takes.
 
 >>> w = Value(1.0)
->>> accumulate(lambda x, y: (w * x - y) ** 2, [(1.0, 3.0), (2.0, 2.0)], reduction="sum"), w.grad
+>>> batch = [(1.0, 3.0), (2.0, 2.0)]
+>>> accumulate(lambda x, y: (w * x - y) ** 2, batch, reduction="sum"), w.grad
 (4.0, -4.0)
 """
 
@@ -43,7 +44,8 @@ def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", execut
     """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
 
     >>> w = Value(1.0)
-    >>> accumulate(lambda x, y: (w * x - y) ** 2, [(1.0, 3.0), (2.0, 2.0)])    # the errors are 4 and 0
+    >>> batch = [(1.0, 3.0), (2.0, 2.0)]
+    >>> accumulate(lambda x, y: (w * x - y) ** 2, batch)   # the errors are 4 and 0
     2.0
     >>> w.grad                                  # (-4 + 0) / 2
     -2.0
@@ -258,9 +260,10 @@ class Training:
 
     >>> from micrograd.optim import SGD
     >>> w = Value(1.0)
-    >>> with Training(lambda x, y: (w * x - y) ** 2, SGD([w], lr=0.1), reduction="sum") as training:
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> with Training(lambda x, y: (w * x - y) ** 2, optimizer) as training:
     ...     print(training.step([(1.0, 3.0), (2.0, 2.0)]), w.data)
-    4.0 1.4
+    2.0 1.2
 
     A step is ``zero_grad``, ``accumulate``, clip, ``optimizer.step()``, ``schedule.step()``, taken whole or not at all.
     For a loss recorded by ``jit`` the numbers are in arrays from the beginning of the ``with`` block to its end, which
@@ -424,7 +427,8 @@ def fit(
 
     >>> from micrograd.optim import SGD
     >>> w = Value(0.0)
-    >>> history = fit(lambda x, y: (w * x - y) ** 2, [[(1.0, 2.0)]], SGD([w], lr=0.25), epochs=3)
+    >>> batches, optimizer = [[(1.0, 2.0)]], SGD([w], lr=0.25)
+    >>> history = fit(lambda x, y: (w * x - y) ** 2, batches, optimizer, epochs=3)
     >>> w.data, history.loss
     (1.75, [4.0, 1.0, 0.25])
 

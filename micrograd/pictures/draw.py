@@ -49,7 +49,7 @@ def draw(
     >>> w, x = Value(2.0, label="w"), Value(3.0, label="x", role="input")
     >>> loss = (w * x - 5) ** 2
     >>> loss.backward()
-    >>> picture = draw(loss, derivatives=True)  # in a notebook, a cell that ends in it shows it
+    >>> picture = draw(loss, derivatives=True)  # a notebook shows it
     >>> picture.source.splitlines()[0]
     'digraph {'
 

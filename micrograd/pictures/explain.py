@@ -33,8 +33,8 @@ class Term:
     """One term of the sum: the product of the local derivatives along a path from the node to the root.
 
     >>> a = Value(3.0, label="a")
-    >>> [(term.factors, term.product) for term in explain(a, 2 * a + a * a).terms]     # 2 + a + a
-    [((1.0, 2.0), 2.0), ((1.0, 3.0), 3.0), ((1.0, 3.0), 3.0)]
+    >>> [term.factors for term in explain(a, 2 * a + a * a).terms]   # 2 + a + a
+    [(1.0, 2.0), (1.0, 3.0), (1.0, 3.0)]
 
     Attributes:
         path: the node, then the results that follow; with a gap before the root if ``whole`` is False.
