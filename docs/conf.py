@@ -65,9 +65,9 @@ def formula(self, node, **options):
 
 
 def keep_colon(app, what, name, thing, options, lines):  # noqa: ARG001  # Sphinx's event
-    """Of a property, napoleon takes a first line "A: b" as a type and a text; with nothing in it, it does not."""
-    if what == "property":
-        lines.insert(0, "")
+    """Of an attribute, napoleon takes a first line "A: b" as a type and a text; an empty comment before it keeps it."""
+    if what in {"property", "attribute", "data"}:
+        lines[:0] = ["..", ""]
 
 
 def setup(app):

@@ -33,6 +33,7 @@ __all__ = [
     "Neuron",
     "Sequential",
     "dropout",
+    "inputs",
 ]
 
 #: θ by name. "linear" is the identity and makes no node.
@@ -97,6 +98,9 @@ def inputs(x: Iterable[Any]) -> Inputs:
     """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are.
 
     Raises TypeError for what is no list of numbers, ValueError for a number that is not finite.
+
+    >>> [x.role for x in inputs([1.0, Value(2.0)])]
+    ['input', 'parameter']
     """
     if type(x) is Inputs:
         return x

@@ -12,8 +12,8 @@ import pytest
 import micrograd
 from micrograd import ops
 
-PATH = Path(__file__).parent.parent / "docs" / "reference.py"
-spec = importlib.util.spec_from_file_location("reference", PATH)
+ROOT = Path(__file__).parent.parent
+spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)
 
@@ -41,6 +41,15 @@ def test_what_the_package_offers_is_in_the_reference(name):
         assert thing in reference.modules(), "it needs an __all__"
     else:
         assert any(getattr(module, name, None) is thing for module, listed in NAMES if listed == name)
+
+
+@pytest.mark.parametrize("module", [micrograd.data, micrograd.losses, micrograd.nn, micrograd.optim], ids=name_of)
+def test_what_pages_and_demos_use_is_public(module):
+    texts = [path.read_text("utf-8") for pages in ("*.md", "docs/*.md", "demos/*.*") for path in ROOT.glob(pages)]
+    short = module.__name__.removeprefix("micrograd.")
+    used = {name for text in texts for name in re.findall(rf"(?<![\w./]){short}\.(\w+)", text)}
+    assert len(used) > 3
+    assert {name for name in used if hasattr(module, name)} <= set(module.__all__)
 
 
 def test_a_page_shows_each_name_and_how_it_is_imported():
