@@ -35,6 +35,7 @@ from micrograd.samples import loss_of, require_batch
 __all__ = ["Page", "step_through"]
 
 REDUCTIONS = ("mean", "sum")
+HTML = {".html", ".htm"}  # suffixes of its file
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
 
@@ -52,8 +53,13 @@ class Page:
         self.html = html
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page and return its path; folders that are missing are made."""
+        """Write the page and return its path; folders that are missing are made.
+
+        Raises ValueError for a name that promises another format than HTML.
+        """
         path = Path(path)
+        if path.suffix.lower() not in HTML:
+            raise ValueError(f"expected a name for a page of HTML, got {str(path)!r}; write save('batch.html')")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.html, encoding="utf-8", newline="\n")
         return path
