@@ -33,7 +33,7 @@ def index() -> str:
     source += [":doc:`operations`", "   What each operation computes, and its local derivatives.\n"]
     for module in modules():
         names = ", ".join([f":obj:`~{module.__name__}.{name}`" for name in _in_order(module)])
-        summary = (module.__doc__ or "").partition("\n")[0]
+        summary = (module.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
         source += [f":doc:`{_short(module)} <{module.__name__}>`", f"   {summary}\n", f"   {names}\n"]
     tree = ["operations", *[f"{_short(module)} <{module.__name__}>" for module in modules()]]
     return "\n".join([*source, ".. toctree::", "   :hidden:\n", *[f"   {name}" for name in tree], ""])
