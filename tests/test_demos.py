@@ -155,12 +155,13 @@ def test_the_lesson_runs_and_shows_pictures_pages_and_plots():
     outputs = [output for cell in code for output in cell.outputs]
     shown = [kind for output in outputs for kind in output.get("data", {}) if kind != "text/plain"]
     html = "".join([output["data"].get("text/html", "") for output in outputs if "data" in output])
-    assert html.count('src="data:image/svg+xml') == 4
-    assert shown.count("text/html") == 4 + 2
-    assert shown.count("image/png") == 1
+    assert html.count('src="data:image/svg+xml') == 5
+    assert html.count("<iframe ") == 2
+    assert html.count('src="data:image/png') == 5
+    assert shown == ["text/html"] * (5 + 2 + 5)
     assert not any(output.get("name") == "stderr" for output in outputs)
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    rows = re.findall(r"δ · w = (\S+)   s.grad = (\S+)", printed)
+    rows = re.findall(r"· w_\d = (\S+)   s_\d.grad = (\S+)", printed)
     assert len(rows) == 3
     assert all(by_hand == graph for by_hand, graph in rows)
 
