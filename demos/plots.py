@@ -61,28 +61,27 @@ def show_loss(losses, title: str = "Loss", log: bool = False) -> Chart:
 
     Args:
         losses: what ``fit`` returned, for its training and held-out loss; or curves by name, each a History or a list
-            of numbers, the first from before the training.
+            of numbers, one an epoch.
         title: stands above the picture.
         log: whether the axis of the loss is logarithmic.
     """
     if isinstance(losses, History):
-        held_out = {"held out": (1, losses.held_out_loss)} if losses.held_out_loss else {}
-        named = {"training": (1, losses.loss)} | held_out
+        named = {"train": losses.loss} | ({"held out": losses.held_out_loss} if losses.held_out_loss else {})
     elif isinstance(losses, dict):
-        named = {name: (1, c.loss) if isinstance(c, History) else (0, c) for name, c in losses.items()}
+        named = {name: curve.loss if isinstance(curve, History) else curve for name, curve in losses.items()}
     else:
         got = type(losses).__name__
-        raise TypeError(f'show_loss: expected a History or curves by name, got {got}; write {{"training": losses}}')
+        raise TypeError(f'show_loss: expected a History or curves by name, got {got}; write {{"train": losses}}')
     if not 1 <= len(named) <= len(STYLES):
         raise ValueError(f"show_loss: expected 1 to {len(STYLES)} curves, got {len(named)}")
-    for name, (_, numbers) in named.items():
+    for name, numbers in named.items():
         if not len(numbers):
             raise ValueError(f"show_loss: expected one loss at least, got none in {name!r}")
     fig, [[ax]] = figure(1, width=7, height=3.8)
     settings = {"yscale": "log"} if log else {"ylim": (0, None)}
-    points = {name: (range(first, first + len(numbers)), numbers) for name, (first, numbers) in named.items()}
+    points = {name: (range(1, len(numbers) + 1), numbers) for name, numbers in named.items()}
     curves(ax, points, title, "epoch", "mean loss", **settings)
-    texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, (_, numbers) in named.items()]
+    texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, numbers in named.items()]
     return Chart(fig, f"{title}: {', '.join(texts)}")
 
 
@@ -113,7 +112,7 @@ def save(fig, path: Path) -> Path:
 def image(fig) -> bytes:
     """The figure as PNG, for a page; it is let go of."""
     file = io.BytesIO()
-    fig.savefig(file)
+    fig.savefig(file, metadata={"Software": None})  # the same bytes, whatever the version of matplotlib is called
     plt.close(fig)
     return file.getvalue()
 

@@ -51,10 +51,13 @@ class Page:
         return path
 
     def _repr_html_(self) -> str:
-        # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
+        # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook. It covers
+        # the sentence, which remains where somebody else's notebook is shown without frames.
         return (
+            '<div style="display:grid"><p style="grid-area:1/1">Here stands a page that steps through the graph, number'
+            " by number. Run the cell to see it: stored notebooks are shown without it, on GitHub for example.</p>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            ' width="100%" height="1100" style="border: 1px solid gray"></iframe>'
+            ' width="100%" height="1100" style="grid-area:1/1; border: 1px solid gray"></iframe></div>'
         )
 
     def __repr__(self) -> str:

@@ -304,6 +304,13 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
     browser.find_element(By.ID, "next").click()
     assert texts(browser, "#position") == ["step 2 of 123"]
     browser.switch_to.default_content()
+    on_top = """const { left, top, width, height } = arguments[0].getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2).tagName"""
+    sentence = browser.find_element(By.TAG_NAME, "p")
+    assert browser.execute_script(on_top, sentence) == "IFRAME"
+    browser.execute_script('document.querySelector("iframe").remove()')  # as viewers of stored notebooks do
+    assert browser.execute_script(on_top, sentence) == "P"
+    assert sentence.text.startswith("Here stands a page that steps through the graph")
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
