@@ -53,7 +53,8 @@ class Chart:
 
     def _repr_html_(self) -> str:
         png = base64.b64encode(self._png).decode()
-        return f'<img alt="{html.escape(self._text)}" style="max-width:100%" src="data:image/png;base64,{png}">'
+        style = "width:36rem;max-width:100%"
+        return f'<img alt="{html.escape(self._text)}" style="{style}" src="data:image/png;base64,{png}">'
 
 
 def show_loss(losses, title: str = "Loss", log: bool = False) -> Chart:
@@ -81,6 +82,7 @@ def show_loss(losses, title: str = "Loss", log: bool = False) -> Chart:
     settings = {"yscale": "log"} if log else {"ylim": (0, None)}
     points = {name: (range(1, len(numbers) + 1), numbers) for name, numbers in named.items()}
     curves(ax, points, title, "epoch", "mean loss", **settings)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, numbers in named.items()]
     return Chart(fig, f"{title}: {', '.join(texts)}")
 
