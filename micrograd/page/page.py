@@ -157,7 +157,8 @@ def _summary(run: Recorder, reduction: str) -> list[str]:
     """The sums of a batch and the optimizer's step, or the passes of an expression, as far as a page has room."""
     phases = {"forward", "seed", "backward"} if run.samples is None else {"sum", "batch", "optimizer step"}
     steps = [(step.mean if reduction == "mean" else None) or step for step in run.steps if step.phase in phases]
-    return [line for step in steps for line in step.lines if not line.endswith(ASKED)][:30]
+    lines = [line for step in steps for line in step.lines]
+    return [line for line in lines if not (line.endswith(ASKED) or line.startswith("The table"))][:30]
 
 
 # ---- from the recorded steps to HTML ---------------------------------------------------------------------------------

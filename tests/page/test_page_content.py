@@ -328,7 +328,6 @@ def test_a_summary_says_how_the_batch_adds_up():
         "∇e = ∇e₁ + ∇e₂: the sum over the 2 samples is the gradient of the batch.",
         "w ← w − η · sum, with η = 0.1, for every parameter, once a batch.",
         "w ← 2 − 0.1 · 26 = −0.6",
-        "The table has them all, old and new side by side.",
     ]
     assert "w ← 2 − 0.1 · 13 = 0.7" in of_mean
 
