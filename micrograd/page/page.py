@@ -34,6 +34,7 @@ from micrograd.samples import loss_of, require_batch
 
 REDUCTIONS = ("mean", "sum")
 HEIGHT = 1100  # of the frame in a notebook, in pixels
+HTML = {".html", ".htm"}  # suffixes of its file
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
 
@@ -49,8 +50,13 @@ class Page:
         self.summary = summary
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page and return its path; folders that are missing are made."""
+        """Write the page and return its path; folders that are missing are made.
+
+        Raises ValueError for a name that promises another format than HTML.
+        """
         path = Path(path)
+        if path.suffix.lower() not in HTML:
+            raise ValueError(f"expected a name for a page of HTML, got {str(path)!r}; write save('batch.html')")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.html, encoding="utf-8", newline="\n")
         return path

@@ -268,6 +268,13 @@ def test_every_control_has_a_name_and_the_sentence_is_announced(browser, tmp_pat
 # ---- the file --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["batch.pdf", "batch.png", "batch"])
+def test_a_page_is_saved_as_html_and_nothing_else(name, tmp_path):
+    with pytest.raises(ValueError, match=r"expected a name for a page of HTML, got .*; write save"):
+        batch_page().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_file_is_small_the_same_each_time_and_asks_for_nothing(tmp_path):
     html = batch_page().html
     assert len(html.encode()) < 300_000
