@@ -275,10 +275,24 @@ def test_what_is_no_loss_is_told(plots, losses, kind, message):
 @pytest.mark.parametrize("name", ["show_loss", "show_boundary"])
 def test_a_browser_takes_the_same_arguments(name):
     """The classroom's file of the same names draws charts of another kind."""
-    if not IN_BROWSER.exists():
-        pytest.skip("there is no classroom here")
+    require_classroom()
     here, there = (arguments(path, name) for path in (DEMOS / "plots.py", IN_BROWSER))
     assert here == there
+
+
+def test_a_browser_says_the_same_of_a_chart(plots):
+    require_classroom()
+    here, there = plots, module(IN_BROWSER)
+    history, samples = History([0.5, 0.25], held_out_loss=[0.75, 0.625]), [([1.0, 0.0], 1), ([-1.0, 0.5], 1)]
+    for losses in (history, {"a": history, "b": [3, 1]}):
+        assert repr(here.show_loss(losses)) == repr(there.show_loss(losses))
+    answers = [repr(plots.show_boundary(lambda x: x[0], samples, "Title")) for plots in (here, there)]
+    assert answers == ["Title: 1 of 2 samples are on the side of their class"] * 2
+
+
+def require_classroom():
+    if not IN_BROWSER.exists():
+        pytest.skip("there is no classroom here")
 
 
 def arguments(path, name):
