@@ -192,7 +192,12 @@ def shown_by(chapter, changes):
 @pytest.mark.parametrize(
     ("chapter", "changes", "shown", "said"),
     [
-        (0, {"Value(-3.0": "Value(-4.0"}, "−4 + 4 = 0", "`b = -4`"),
+        (
+            0,
+            {"Value(-3.0": "Value(-4.0"},
+            "−4 + 4 = 0\nwhere z₁ = a·b, e = z₁ + z₂, z₂ = a²\nmeasured: 0.0000",
+            "`b = -4`",
+        ),
         (1, {"e = h + u": "e = u + h"}, "turns: e u h a b   a.grad = 39", "now it is 39 too"),
         (
             2,
