@@ -64,13 +64,14 @@ class Page:
     def _repr_html_(self) -> str:
         # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook. It covers
         # the summary, which remains where a notebook that somebody else ran is shown without frames.
+        frame = "grid-area:1/1; box-sizing:border-box; border:1px solid gray"
         sentences = "".join([f"<li>{html.escape(line)}</li>" for line in self.summary])
         return (
-            f'<div style="display:grid; max-height:{HEIGHT + 4}px; overflow:hidden"><div style="grid-area:1/1">'
+            f'<div style="display:grid; max-height:{HEIGHT}px; overflow:hidden"><div style="grid-area:1/1">'
             "<p>Run this cell to see a page that steps through the graph, number by number. Stored notebooks are shown"
             f" without it, on GitHub for example. In short:</p><ul>{sentences}</ul></div>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            f' width="100%" height="{HEIGHT}" style="grid-area:1/1; border: 1px solid gray"></iframe></div>'
+            f' width="100%" height="{HEIGHT}" style="{frame}"></iframe></div>'
         )
 
     def __repr__(self) -> str:
