@@ -70,9 +70,15 @@ def keep_colon(app, what, name, thing, options, lines):  # noqa: ARG001  # Sphin
         lines[:0] = ["..", ""]
 
 
+def show_factory(app, what, name, thing, options, signature, answer):  # noqa: ARG001  # Sphinx's event
+    """A dataclass's default that is made anew is "<factory>", which is no Python and spoils the rest."""
+    return signature and signature.replace("<factory>", "..."), answer
+
+
 def setup(app):
     """Called by Sphinx."""
     app.add_source_parser(Code)
     app.connect("autodoc-process-docstring", keep_colon, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", show_factory)
     block = {"as_block": True}
     app.add_html_math_renderer("mathml", (formula, None), (lambda self, node: formula(self, node, **block), None))
