@@ -186,27 +186,6 @@ def test_wrong_ways_do_harm(tmp_path):
     assert is_whole(tmp_path / "wrong_ways.png")
 
 
-def test_the_lesson_runs_and_shows_pictures_pages_and_plots():
-    import nbclient
-    import nbformat
-
-    lesson = nbformat.read(DEMOS / "lesson.ipynb", as_version=4)
-    code = [cell for cell in lesson.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code), "commit it without outputs"
-    nbclient.NotebookClient(lesson, timeout=300, resources={"metadata": {"path": str(DEMOS)}}).execute()
-    outputs = [output for cell in code for output in cell.outputs]
-    shown = [kind for output in outputs for kind in output.get("data", {}) if kind != "text/plain"]
-    html = "".join([output["data"].get("text/html", "") for output in outputs if "data" in output])
-    assert html.count('src="data:image/svg+xml') == 4
-    assert shown.count("text/html") == 4 + 2
-    assert shown.count("image/png") == 1
-    assert not any(output.get("name") == "stderr" for output in outputs)
-    printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    rows = re.findall(r"δ · w = (\S+)   s.grad = (\S+)", printed)
-    assert len(rows) == 3
-    assert all(by_hand == graph for by_hand, graph in rows)
-
-
 def test_moons_says_what_a_wrong_option_is():
     answer = run("moons.py", "--batch-size", "0", check=False)
     assert answer.returncode == 2
@@ -265,3 +244,21 @@ def test_names_eager_and_replayed_are_the_same(tmp_path):
     command = ["names.py", "--steps", "1", "--batch-size", "1", "--out", str(tmp_path)]
     eager, replayed = (run(*command, *extra).stdout.split("loss")[1] for extra in ([], ["--eager"]))
     assert eager == replayed
+
+
+def test_the_figures_on_the_pages_are_drawn_again(monkeypatch, tmp_path):
+    for folder in (DEMOS, DEMOS.parent / "benchmarks"):
+        monkeypatch.syspath_prepend(folder)
+    import report
+
+    texts = ("**14.9 µs**", "1.1 ms", "547 ms (35,016×)", "2.3 s", "3,304 kB")
+    assert [report.number_in(text) for text in texts] == pytest.approx([14.9e-6, 1.1e-3, 0.547, 2.3, 3_304_000])
+    results, samples, widths, memory = report.stored()
+    assert len(results) >= 3
+    assert all("ours, fit" in times for times in results.values())
+    assert [x for x, _ in samples["ours, fit"]] == sorted(x for x, _ in samples["ours, fit"])
+    assert len(samples["ours, node by node"]) < len(samples["ours, fit"])
+    assert samples.keys() == widths.keys()
+    assert memory.keys() == {"sample by sample", "one graph"}
+    report.picture(tmp_path / "benchmarks.png", results, samples, widths, memory)
+    assert is_whole(tmp_path / "benchmarks.png")

@@ -1,15 +1,17 @@
-"""Make the pictures of the README and of docs/pictures.md again: the same code, the same pictures.
+"""Make every picture of README, docs and notebook again: the same code, the same pictures.
 
     python demos/pictures/make.py                 # all that are listed below
     python demos/pictures/make.py network page    # these
 
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
 with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
-``loss_surface`` from ``batch_sizes``. The playground and the benchmarks are not among them: one is taken by hand, the
-other is made by ``benchmarks/report.py``.
+``loss_surface`` from ``batch_sizes``. ``lesson`` runs ``lesson.ipynb`` and stores it with its outputs. ``benchmarks``
+is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The
+playground is not among them: it is taken by hand.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+LESSON = HERE.parent / "lesson.ipynb"
 STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
 SIZE = (1600, 900)
 
@@ -88,18 +91,56 @@ def demo(name: str, pictures: set[str]) -> None:
             shutil.copy(Path(folder) / f"{picture}.png", HERE)
 
 
+def lesson() -> None:
+    """Run the notebook and store it with what its cells show: the same bytes each time."""
+    import nbformat
+
+    notebook = run_lesson()
+    nbformat.write(notebook, LESSON)
+
+
+def run_lesson():
+    """The notebook, run in a new kernel, without what differs from one run or machine to the next."""
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(LESSON, as_version=4)
+    metadata = notebook.metadata.copy()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=300,
+        resources={"metadata": {"path": str(LESSON.parent)}},
+        record_timing=False,
+        coalesce_streams=True,
+    )
+    client.execute(env=environment)
+    notebook.metadata = metadata  # that of the kernel has the version of Python
+    return notebook
+
+
+def benchmarks() -> None:
+    """The picture of the figures that are on the pages now; measuring them anew takes ten minutes."""
+    sys.path += [str(HERE.parent), str(ROOT / "benchmarks")]
+    import report
+
+    report.picture(report.PICTURE, *report.stored())
+
+
 SHOWN = ("expression", "network", "page")
-DEMOS = {"moons": ["moons"], "batch_sizes": ["batch_sizes", "loss_surface"], "health": ["health"]}
-NAMES = [*SHOWN, *[picture for pictures in DEMOS.values() for picture in pictures]]
+DEMOS = {"moons": "moons", "batch_sizes": "batch_sizes", "loss_surface": "batch_sizes", "health": "health"}
+OTHERS = {"lesson": lesson, "benchmarks": benchmarks}  # a function for each; add yours here
 
 if __name__ == "__main__":
+    names = (*SHOWN, *DEMOS, *OTHERS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(NAMES)} (default: all)")
-    chosen = set(parser.parse_args().pictures) or {*NAMES}
-    if chosen - {*NAMES}:
-        parser.error(f"picture must be one of {', '.join(NAMES)}, got {', '.join(sorted(chosen - {*NAMES}))}")
+    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(names)} (default: all)")
+    chosen = set(parser.parse_args().pictures) or {*names}
+    if chosen - {*names}:
+        parser.error(f"picture must be one of {', '.join(names)}, got {', '.join(sorted(chosen - {*names}))}")
     for document in ("README.md", "docs/pictures.md"):
         shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
-    for name, pictures in DEMOS.items():
-        if chosen & {*pictures}:
-            demo(name, chosen & {*pictures})
+    for name in sorted({DEMOS[picture] for picture in chosen & {*DEMOS}}):
+        demo(name, {picture for picture in chosen if DEMOS.get(picture) == name})
+    for name in sorted(chosen & {*OTHERS}):
+        OTHERS[name]()
