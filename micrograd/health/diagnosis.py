@@ -53,6 +53,15 @@ ROUNDING = 1e-9
 class Diagnosis:
     """What is wrong with a training.
 
+    >>> from micrograd import nn
+    >>> from micrograd.health import Watch
+    >>> model = nn.MLP(1, [2, 1])
+    >>> for neuron in model.layers[0].neurons:
+    ...     neuron.bias.data = -5.0
+    >>> [found] = Watch(model, lambda x: model([x]) ** 2, [1.0, 2.0]).diagnosis()
+    >>> found.kind, found.layer, found.number
+    ('dead units', 'layer 1', 1.0)
+
     Attributes:
         kind: "no zero_grad", "symmetric weights", "wild inputs", "exploding", "learning rate too high", "noise",
             "dead units", "saturated units", "vanishing δ" or "learning rate too low".

@@ -33,7 +33,15 @@ FLAT = 0.01
 class LayerLook:
     """What a look saw of a layer: ``nn.Neuron`` units that one module holds, or other parameters of one name.
 
-    The last five are those of units; of other parameters they are 0, nan and False.
+    >>> from micrograd.health import Watch
+    >>> neuron = Neuron(1)
+    >>> neuron.weights[0].data = 2.0
+    >>> watch = Watch(neuron, lambda x: neuron([x]) ** 2, [1.0, -1.0])
+    >>> layer = watch.looks[0].layers["Neuron"]
+    >>> layer.units, layer.dead, layer.signal
+    (1, 0, 2.0)
+
+    What is of units is 0, nan or False for other parameters.
 
     Attributes:
         weight: the norm of its parameters.
@@ -63,11 +71,18 @@ class LayerLook:
 class Look:
     """What was seen of a network at one time.
 
+    >>> from micrograd.health import Watch
+    >>> neuron = Neuron(1)
+    >>> neuron.weights[0].data = 2.0
+    >>> look = Watch(neuron, lambda x: neuron([x]) ** 2, [1.0, -1.0]).looks[0]
+    >>> look.loss, look.inputs, look.noise_scale    # the gradients (4, 4) and (0, 0): a variance of 16 beside 8
+    (2.0, [1.0], 2.0)
+
     Attributes:
         loss: the mean over the samples; infinite where it was undefined.
         layers: those with units in the order in which a sample passes them, then other parameters.
         angle: in degrees, between a sample's gradient and the gradient of all: the median over the samples.
-        noise_scale: tr Σ / |G|², the variance of the samples' gradients around their mean G, beside the square of
+        noise_scale: tr Σ / ‖G‖², the variance of the samples' gradients around their mean G, beside the square of
             it. In a batch of so many, signal and noise are equally large (McCandlish et al. 2018, "An empirical model
             of large-batch training", equation 2.9). nan for a single sample, and where all gradients are 0.
         inputs: the root mean square of each number that the first units take from a sample.
