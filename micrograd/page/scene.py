@@ -1,21 +1,36 @@
-"""The graphs of a recorded batch as SVG, laid out once, with every number in a place that a script can write to."""
+"""The graphs of a recorded batch as SVG, laid out once, with every number in a place that a script can write to.
+
+A result and the operation that makes it are one box, so that a picture has few columns and large letters.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from micrograd.page.recorder import Recorder
 from micrograd.pictures.draw import role_in
-from micrograd.pictures.palette import DATA, GRADIENT
-from micrograd.pictures.render import RenderError
-from micrograd.pictures.source import CHARACTER, Box, Operands, in_order, picture_of
+from micrograd.pictures.formula import VISIBLE
+from micrograd.pictures.palette import ROLES
+from micrograd.pictures.render import Picture, RenderError
+from micrograd.pictures.source import CHARACTER, EFFORT, FONT, in_order
 
 SVG = "{http://www.w3.org/2000/svg}"
 ASPECT = 1.6  # how much wider than high the place of the picture on the page is
+RANKSEP = {"LR": "0.1", "TB": "0.25"}  # inches between ranks: the directions of a picture, one of which fits better
+
+
+class Box(NamedTuple):
+    """A Value and the operation that made it: the texts of its cells, and what it takes."""
+
+    role: str
+    symbol: str  # none for a leaf
+    label: str  # none for a constant
+    numbers: tuple[str, str]  # the longest data and gradient that it will show
+    operands: list[tuple[int, str]]  # by number, each with the longest local derivative
 
 
 def pictures(run: Recorder) -> tuple[list[str], list[int]]:
@@ -40,35 +55,67 @@ def _picture(run: Recorder, group: list[int]) -> str:
             for one in (step, step.mean or step):
                 for place, text in one.writes.items():
                     if text[-1:].isalnum():
-                        longest[place] = max(longest.get(place, ""), text.replace("−", "-"), key=len)
+                        longest[place] = max(longest.get(place, ""), text, key=len)
     graph = run.graphs[group[0]]
     place_of = {node: i for i, node in enumerate(graph)}
-    labels = {f"v{i}": "" if node.role == "constant" else run.names[node] for i, node in enumerate(graph)}
-    boxes: list[Box] = []
-    for i, node in enumerate(graph):
-        numbers = [(longest.get(f"v{i}.{what}", "0"), colour) for what, colour in (("data", DATA), ("grad", GRADIENT))]
-        named = [("m" * _columns(labels[f"v{i}"]), None)] if labels[f"v{i}"] else []
-        # Three characters less than the longest: it may reach over the gaps on both sides, and the graph is larger.
-        slopes = [10.0 ** max(0, len(longest.get(f"o{i}.{j}", "")) - 4) for j in range(len(node.parents))]
-        operands: Operands = list(zip([place_of[p] for p in node.parents], slopes))
-        beside = bool(named) and not node.parents  # columns of parameters are long
-        boxes.append(Box([*named, *numbers], role_in(node, graph), node.op.symbol, operands, beside=beside))
-    inputs = [f"v{i}" for i, node in enumerate(graph) if node.role == "input"]
-    pictures = [_laid_out(boxes, inputs, rankdir) for rankdir in ("LR", "TB")]
-    roles = {f"v{i}": role_in(node, graph) for i, node in enumerate(graph)}
-    return _interactive(max(pictures, key=_scale), roles, labels)
+    boxes = [
+        Box(
+            role_in(node, graph),
+            node.op.symbol.translate(VISIBLE) if node.parents else "",
+            "" if node.role == "constant" else run.names[node],
+            (longest.get(f"v{i}.data", "0"), longest.get(f"v{i}.grad", "0")),
+            [(place_of[p], longest.get(f"o{i}.{j}", "")) for j, p in enumerate(node.parents)],
+        )
+        for i, node in enumerate(graph)
+    ]
+    return _interactive(max([_laid_out(boxes, rankdir) for rankdir in RANKSEP], key=_scale), boxes)
+
+
+# ---- the layout ------------------------------------------------------------------------------------------------------
+
+
+def _laid_out(boxes: list[Box], rankdir: str) -> Element:
+    """The boxes and edges in Graphviz's SVG. Texts are so many letters m, which are their room alone."""
+    picture = Picture(
+        format="svg",
+        graph_attr={**EFFORT, "rankdir": rankdir, "ranksep": RANKSEP[rankdir], "nodesep": "0.05"},
+        node_attr={"fontname": FONT, "fontsize": "12", "shape": "plain"},
+        edge_attr={"fontname": FONT, "fontsize": "10", "arrowsize": "0.6"},
+    )
+    for i, box in enumerate(boxes):
+        picture.node(f"v{i}", _table(box))
+        for operand, slope in box.operands:
+            # Three letters less than the longest: it may reach over the gaps on both sides, and the graph is larger.
+            picture.edge(f"v{operand}", f"v{i}", "m" * max(1, len(slope) - 3))
+    in_order(picture, [f"v{i}" for i, box in enumerate(boxes) if box.role == "input"])
+    return ElementTree.fromstring(picture.pipe("svg"))
+
+
+def _table(box: Box) -> str:
+    """A result's operation and label stand above its numbers; a leaf's label before them: columns of these are long."""
+    data, grad = box.numbers
+    heads = [text for text in (box.symbol, box.label) if text]
+    if box.symbol:
+        rows = "<VR/>".join([_cell(text) for text in heads])
+        for number in (data, grad):
+            rows += f"</TR><HR/><TR>{_cell(number, across=len(heads))}"
+    else:
+        rows = "".join([_cell(text, down=2) for text in heads]) + f"{_cell(data)}</TR><TR>{_cell(grad)}"
+    return (
+        '<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
+        f' BGCOLOR="{ROLES[box.role]}"><TR>{rows}</TR></TABLE>>'
+    )
+
+
+def _cell(text: str, across: int = 1, down: int = 1) -> str:
+    columns = _columns(text)
+    place = f'COLSPAN="{across}" ROWSPAN="{down}" WIDTH="{columns * CHARACTER + 4:.0f}"'
+    return f"<TD {place}>{'m' * columns}</TD>"
 
 
 def _columns(text: str) -> int:
     """How many columns of a typewriter a text is wide. Graphviz takes letters that are not ASCII for wider."""
     return sum([2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text])
-
-
-def _laid_out(boxes: list[Box], inputs: list[str], rankdir: str) -> Element:
-    picture = picture_of(boxes, {}, derivatives=True, rankdir=rankdir, stacked=True)
-    in_order(picture, inputs)
-    picture.graph_attr.update(label="", ranksep="0.1" if rankdir == "LR" else "0.2", nodesep="0.1")
-    return ElementTree.fromstring(picture.pipe("svg"))
 
 
 def _size(root: Element) -> tuple[float, float]:
@@ -82,7 +129,10 @@ def _scale(root: Element) -> float:
     return min(ASPECT / width, 1 / height)
 
 
-def _interactive(root: Element, roles: dict[str, str], labels: dict[str, str]) -> str:
+# ---- what a script needs ---------------------------------------------------------------------------------------------
+
+
+def _interactive(root: Element, boxes: list[Box]) -> str:
     """Graphviz's SVG, with the places that steps write to marked, and without what HTML has no use for."""
     whole = root.find(f"{SVG}g")
     if whole is None:
@@ -96,9 +146,7 @@ def _interactive(root: Element, roles: dict[str, str], labels: dict[str, str]) -
     groups = [(child, child.findtext(f"{SVG}title") or "") for child in whole]
     for child, name in groups:
         if child.get("class") == "node":
-            child.set("data-node", name)
-        if name in roles:
-            _box(child, name, roles[name], labels[name])
+            _box(child, name, boxes[int(name[1:])])
         child.remove(child[0])  # the title, which a browser would show as a tip
     # The number of an edge is that in the source, so that twins come in the order of the operands.
     edges = [pair for pair in groups if pair[0].get("class") == "edge"]
@@ -118,7 +166,7 @@ def _edges(edges: list[tuple[Element, str]]) -> list[Element]:
         edge.set("data-from", tail)
         edge.set("data-to", head)
         for text in list(edge.iter(f"{SVG}text")):
-            text.set("data-place", f"{head}.{seen[head]}")
+            text.set("data-place", f"o{head[1:]}.{seen[head]}")
             edge.remove(text)
             above.append(Element(f"{SVG}g", edge.attrib))
             above[-1].append(text)
@@ -126,19 +174,23 @@ def _edges(edges: list[tuple[Element, str]]) -> list[Element]:
     return above
 
 
-def _box(box: Element, name: str, shown: str, label: str) -> None:
-    box.set("class", f"node {shown}")
-    *labelled, data, grad = texts = list(box.iter(f"{SVG}text"))
-    for text in texts:  # numbers of other lengths are to stay in the middle
+def _box(element: Element, name: str, box: Box) -> None:
+    element.set("class", f"node {box.role}")
+    element.set("data-node", name)
+    heads = [(kind, text) for kind, text in (("symbol", box.symbol), ("label", box.label)) if text]
+    *before, data, grad = texts = list(element.iter(f"{SVG}text"))
+    for text in texts:
         width = CHARACTER * len(text.text or "")
         middle = float(text.get("x", "0")) + (0 if text.get("text-anchor") == "middle" else width / 2)
-        text.set("text-anchor", "middle")
+        text.set("text-anchor", "middle")  # numbers of other lengths are to stay in the middle
         text.set("x", f"{middle:.2f}")
-        if text not in labelled:
-            room = {"x": middle - width / 2 - 2, "y": float(text.get("y", "0")) - 11, "width": width + 4, "height": 14}
-            mark = Element(f"{SVG}rect", {key: f"{number:.2f}" for key, number in room.items()})
-            box.insert(list(box).index(text), mark)
-    for text in labelled:
-        text.text = label
+        room = {"x": middle - width / 2 - 2, "y": float(text.get("y", "0")) - 11, "width": width + 4, "height": 14}
+        mark = Element(f"{SVG}rect", {key: f"{number:.2f}" for key, number in room.items()})
+        element.insert(list(element).index(text), mark)
+    for text, (kind, shown) in zip(before, heads):
+        text.text = shown
+        text.set("class", kind)
     for text, what in ((data, "data"), (grad, "grad")):
+        text.text = ""
         text.set("data-place", f"{name}.{what}")
+        text.set("class", what)

@@ -49,7 +49,6 @@ class Box(NamedTuple):
     symbol: str | None  # none for a part
     operands: Operands
     frame: str | None = None  # the layer that it stands in
-    beside: bool = False  # the first text stands beside the others
     recurrent: tuple[int, ...] = ()  # the parts whose earlier outputs it takes: itself, or those at work after it
 
     def width(self, stacked: bool) -> float:
@@ -284,10 +283,7 @@ def _table(box: Box, stacked: bool, width: float) -> str:
     wide = max(96, width if stacked else width / len(texts))
     start = f'<TD WIDTH="{wide:.0f}" ALIGN="LEFT">' if box.frame and box.symbol is None else "<TD>"
     cells = [f'{start}<FONT COLOR="{c}">{t}</FONT></TD>' if c else f"{start}{t}</TD>" for t, c in zip(texts, colours)]
-    if box.beside:
-        first, *cells = cells
-        cells[0] = first.replace("<TD", f'<TD ROWSPAN="{len(cells)}"', 1) + cells[0]
-    between = "</TR><TR>" if box.beside else "</TR><HR/><TR>" if stacked else "<VR/>"
+    between = "</TR><HR/><TR>" if stacked else "<VR/>"
     return (
         f'<<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{2 if stacked else 4}"'
         f' BGCOLOR="{ROLES[box.role]}"><TR>{between.join(cells)}</TR></TABLE>>'

@@ -73,13 +73,14 @@ function show(index) {
 
 // Mark the operation at work with its edges, operands and result; returns these boxes.
 function mark(svg, step) {
-  all("#graph .at").forEach((element) => element.classList.remove("at"));
+  all("#graph .at").forEach((element) => element.classList.remove("at", "work"));
   if (!(step.node >= 0)) return [];
-  const names = new Set([`v${step.node}`]);
-  const edges = step.phase === "seed" ? [] : [...svg.querySelectorAll(`[data-from="o${step.node}"], [data-to="o${step.node}"]`)];
-  for (const edge of edges) names.add(edge.dataset.from).add(edge.dataset.to);
+  const name = `v${step.node}`;
+  const edges = step.phase === "seed" ? [] : [...svg.querySelectorAll(`[data-to="${name}"]`)];
+  const names = new Set([name, ...edges.map((edge) => edge.dataset.from)]);
   const boxes = [...svg.querySelectorAll("[data-node]")].filter((box) => names.has(box.dataset.node));
   [...edges, ...boxes].forEach((element) => element.classList.add("at"));
+  for (const box of boxes) box.classList.toggle("work", box.dataset.node === name && edges.length > 0);
   return boxes;
 }
 
