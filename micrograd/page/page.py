@@ -35,7 +35,9 @@ from micrograd.samples import loss_of, require_batch
 __all__ = ["Page", "step_through"]
 
 REDUCTIONS = ("mean", "sum")
-HEIGHT = 1100  # of the frame in a notebook, in pixels
+# Of a page in a notebook, in pixels: its usual width; and its heights without graph and table, of a graph at most, of a
+# row of the table, and of the whole at most.
+WIDTH, REST, GRAPH, ROW, HEIGHT = 1008, 272, 600, 24, 1800
 HTML = {".html", ".htm"}  # suffixes of its file
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
@@ -44,7 +46,8 @@ BRIEF.maxstring = BRIEF.maxother = 60
 class Page:
     """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame.
 
-    ``summary`` is what it says in short, sentences for those to whom no frame is shown.
+    ``summary`` is what it says in short, sentences for those to whom no frame is shown; ``height`` is that of the frame
+    in pixels.
 
     >>> w = Value(0.5, label="w")
     >>> page = step_through((3.0 * w - 1.0) ** 2)
@@ -52,9 +55,10 @@ class Page:
     '<!DOCTYPE html>'
     """
 
-    def __init__(self, html: str, summary: Sequence[str] = ()) -> None:
+    def __init__(self, html: str, summary: Sequence[str] = (), height: int = HEIGHT) -> None:
         self.html = html
         self.summary = summary
+        self.height = height
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page and return its path; folders that are missing are made.
@@ -74,11 +78,11 @@ class Page:
         frame = "grid-area:1/1; box-sizing:border-box; border:1px solid gray"
         sentences = "".join([f"<li>{html.escape(line)}</li>" for line in self.summary])
         return (
-            f'<div style="display:grid; max-height:{HEIGHT}px; overflow:hidden"><div style="grid-area:1/1">'
+            f'<div style="display:grid; max-height:{self.height}px; overflow:hidden"><div style="grid-area:1/1">'
             "<p>Run this cell to see a page that steps through the graph, number by number. Stored notebooks are shown"
             f" without it, on GitHub for example. In short:</p><ul>{sentences}</ul></div>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            f' width="100%" height="{HEIGHT}" style="{frame}"></iframe></div>'
+            f' width="100%" height="{self.height}" style="{frame}"></iframe></div>'
         )
 
     def __repr__(self) -> str:
@@ -152,7 +156,7 @@ def step_through(
         )
     texts = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
     run = Recorder(graphs, parameters, optimizer, texts)
-    return Page(_html(run, reduction), _summary(run, reduction))
+    return _page(run, reduction)
 
 
 def _samples(batch: Iterable[Any] | None, most: int) -> list[Any]:
@@ -183,7 +187,7 @@ def _summary(run: Recorder, reduction: str) -> list[str]:
 # ---- from the recorded steps to HTML ---------------------------------------------------------------------------------
 
 
-def _html(run: Recorder, reduction: str) -> str:
+def _page(run: Recorder, reduction: str) -> Page:
     try:
         import jinja2  # noqa: PLC0415  # an extra: import micrograd stays light
     except ImportError as cause:
@@ -198,7 +202,7 @@ def _html(run: Recorder, reduction: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    drawn, picture_of = pictures(run)
+    drawn, picture_of, ratio = pictures(run)
     size = len(run.graphs)
     # Widths of the table's first column, of the others and of all, in its letters. A digit is 0.64 letters wide.
     first = 1 + 0.64 * max([len(run.names[p]) for p in run.parameters], default=0)
@@ -208,17 +212,20 @@ def _html(run: Recorder, reduction: str) -> str:
     ]
     each = 1.3 + 0.64 * max(map(len, shares), default=1)
     wide = first + each * (max(size + 2, 4) if run.samples else 1)
+    rows = len(run.parameters) + (3 if run.samples else 1)
     style = templates.get_template("page.css").render(
         data=DATA,
         gradient=GRADIENT,
         roles=ROLES,
         first=first,
         wide=wide,
-        rows=len(run.parameters) + (3 if run.samples else 1),
+        rows=rows,
+        ratio=ratio,
+        graph=GRAPH,
     )
     script = templates.get_template("page.js").render()
     present = {role_in(node, graph) for graph in run.graphs for node in graph}
-    return templates.get_template("page.html").render(
+    content = templates.get_template("page.html").render(
         title=f"A batch of {size} sample{'s' * (size > 1)}" if run.samples else "An expression",
         policy="; ".join(
             [
@@ -240,6 +247,8 @@ def _html(run: Recorder, reduction: str) -> str:
         script=script,
         data=_json({"steps": [_compact(step) for step in run.steps], "pictures": picture_of}),
     )
+    height = min(HEIGHT, REST + min(GRAPH, int(WIDTH * ratio)) + ROW * rows)
+    return Page(content, _summary(run, reduction), height)
 
 
 def _compact(step: Step) -> dict[str, Any]:

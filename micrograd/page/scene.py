@@ -20,6 +20,7 @@ from micrograd.pictures.source import CHARACTER, EFFORT, FONT, in_order
 
 SVG = "{http://www.w3.org/2000/svg}"
 ASPECT = 1.6  # how much wider than high the place of the picture on the page is
+PAD = 2  # points around a picture
 RANKSEP = {"LR": "0.1", "TB": "0.25"}  # inches between ranks: the directions of a picture, one of which fits better
 
 
@@ -33,8 +34,10 @@ class Box(NamedTuple):
     operands: list[tuple[int, str]]  # by number, each with the longest local derivative
 
 
-def pictures(run: Recorder) -> tuple[list[str], list[int]]:
-    """The pictures of the graphs, one for those of the same shape, and for each graph the number of its picture."""
+def pictures(run: Recorder) -> tuple[list[str], list[int], float]:
+    """The pictures of the graphs, one for those of the same shape; for each graph the number of its picture; and how
+    high they are, as a part of their width: the largest such ratio.
+    """
     shapes: dict[Any, list[int]] = {}
     for k, graph in enumerate(run.graphs):
         place = {node: i for i, node in enumerate(graph)}
@@ -43,11 +46,13 @@ def pictures(run: Recorder) -> tuple[list[str], list[int]]:
         shape = tuple(row[1:] if row[1] == "constant" else row for row in shape)
         shapes.setdefault(shape, []).append(k)
     picture_of = {k: number for number, group in enumerate(shapes.values()) for k in group}
-    return [_picture(run, group) for group in shapes.values()], [picture_of[k] for k in range(len(run.graphs))]
+    drawn = [_picture(run, group) for group in shapes.values()]
+    ratio = max([height / width for _, (width, height) in drawn])
+    return [svg for svg, _ in drawn], [picture_of[k] for k in range(len(run.graphs))], ratio
 
 
-def _picture(run: Recorder, group: list[int]) -> str:
-    """The SVG of the graphs of these samples, with room for the longest number that each place will show."""
+def _picture(run: Recorder, group: list[int]) -> tuple[str, tuple[float, float]]:
+    """The SVG of the graphs of these samples, with room for the longest number that each place will show; its size."""
     longest: dict[str, str] = {}
     for step in run.steps:
         # Steps of the batch as a whole write to the last sample's picture.
@@ -68,7 +73,8 @@ def _picture(run: Recorder, group: list[int]) -> str:
         )
         for i, node in enumerate(graph)
     ]
-    return _interactive(max([_laid_out(boxes, rankdir) for rankdir in RANKSEP], key=_scale), boxes)
+    root = max([_laid_out(boxes, rankdir) for rankdir in RANKSEP], key=_scale)
+    return _interactive(root, boxes), _size(root)
 
 
 # ---- the layout ------------------------------------------------------------------------------------------------------
@@ -78,15 +84,15 @@ def _laid_out(boxes: list[Box], rankdir: str) -> Element:
     """The boxes and edges in Graphviz's SVG. Texts are so many letters m, which are their room alone."""
     picture = Picture(
         format="svg",
-        graph_attr={**EFFORT, "rankdir": rankdir, "ranksep": RANKSEP[rankdir], "nodesep": "0.05"},
+        graph_attr={**EFFORT, "rankdir": rankdir, "ranksep": RANKSEP[rankdir], "nodesep": "0.05", "pad": f"{PAD / 72}"},
         node_attr={"fontname": FONT, "fontsize": "12", "shape": "plain"},
         edge_attr={"fontname": FONT, "fontsize": "10", "arrowsize": "0.6"},
     )
     for i, box in enumerate(boxes):
         picture.node(f"v{i}", _table(box))
         for operand, slope in box.operands:
-            # Three letters less than the longest: it may reach over the gaps on both sides, and the graph is larger.
-            picture.edge(f"v{operand}", f"v{i}", "m" * max(1, len(slope) - 3))
+            # A letter less than the longest: it may reach over the gaps on both sides, and the graph is larger.
+            picture.edge(f"v{operand}", f"v{i}", "m" * max(1, len(slope) - 1))
     in_order(picture, [f"v{i}" for i, box in enumerate(boxes) if box.role == "input"])
     return ElementTree.fromstring(picture.pipe("svg"))
 
@@ -124,7 +130,7 @@ def _size(root: Element) -> tuple[float, float]:
 
 
 def _scale(root: Element) -> float:
-    """How large the picture is on a page of usual shape."""
+    """How large the picture is in a place of usual shape."""
     width, height = _size(root)
     return min(ASPECT / width, 1 / height)
 
@@ -140,7 +146,7 @@ def _interactive(root: Element, boxes: list[Box]) -> str:
     width, height = _size(root)
     # Without the transform, coordinates are the picture's own, which is easier on the script that zooms.
     del whole.attrib["transform"]
-    root.attrib = {"viewBox": f"-4 {4 - height:g} {width:g} {height:g}", "role": "img"}
+    root.attrib = {"viewBox": f"{-PAD} {PAD - height:g} {width:g} {height:g}", "role": "img"}
     for child in [child for child in whole if child.tag != f"{SVG}g"]:  # title and background
         whole.remove(child)
     groups = [(child, child.findtext(f"{SVG}title") or "") for child in whole]
@@ -184,7 +190,7 @@ def _box(element: Element, name: str, box: Box) -> None:
         middle = float(text.get("x", "0")) + (0 if text.get("text-anchor") == "middle" else width / 2)
         text.set("text-anchor", "middle")  # numbers of other lengths are to stay in the middle
         text.set("x", f"{middle:.2f}")
-        room = {"x": middle - width / 2 - 2, "y": float(text.get("y", "0")) - 11, "width": width + 4, "height": 14}
+        room = {"x": middle - width / 2 - 1, "y": float(text.get("y", "0")) - 11.3, "width": width + 2, "height": 12.8}
         mark = Element(f"{SVG}rect", {key: f"{number:.2f}" for key, number in room.items()})
         element.insert(list(element).index(text), mark)
     for text, (kind, shown) in zip(before, heads):

@@ -212,4 +212,4 @@ document.addEventListener("keydown", (event) => {
 byId("slider").max = steps.length - 1;
 show(0);
 // Where the whole graph is too small to read, begin zoomed in.
-zoom(svgs[pictures[0]].getScreenCTM().a * LETTERS < 9);
+zoom(svgs[pictures[0]].getScreenCTM().a * LETTERS < 11);
