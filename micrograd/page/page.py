@@ -35,9 +35,14 @@ from micrograd.samples import loss_of, require_batch
 __all__ = ["Page", "step_through"]
 
 REDUCTIONS = ("mean", "sum")
-# Of a page in a notebook, in pixels: its usual width; and its heights without graph and table, of a graph at most, of a
-# row of the table, and of the whole at most.
-WIDTH, REST, GRAPH, ROW, HEIGHT = 1008, 272, 600, 24, 1800
+# Of a page in a notebook, in pixels: its usual width; and the heights of the controls, of a graph at most, of a line of
+# the sentences, of a row of the table, and of the whole at most.
+WIDTH, CONTROLS, GRAPH, LINE, ROW, HEIGHT = 1008, 160, 600, 16.8, 24, 2400
+# The theme of Jupyter, as the page's own. A browser's or a system's theme is taken up without this.
+THEME = (
+    "<style>[data-jp-theme-light=true] .micrograd{color-scheme:light}"
+    " [data-jp-theme-light=false] .micrograd{color-scheme:dark}</style>"
+)
 HTML = {".html", ".htm"}  # suffixes of its file
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
@@ -78,11 +83,11 @@ class Page:
         frame = "grid-area:1/1; box-sizing:border-box; border:1px solid gray"
         sentences = "".join([f"<li>{html.escape(line)}</li>" for line in self.summary])
         return (
-            f'<div style="display:grid; max-height:{self.height}px; overflow:hidden"><div style="grid-area:1/1">'
+            f'{THEME}<div style="display:grid; max-height:{self.height}px; overflow:hidden"><div style="grid-area:1/1">'
             "<p>Run this cell to see a page that steps through the graph, number by number. Stored notebooks are shown"
             f" without it, on GitHub for example. In short:</p><ul>{sentences}</ul></div>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            f' width="100%" height="{self.height}" style="{frame}"></iframe></div>'
+            f' class="micrograd" width="100%" height="{self.height}" style="{frame}"></iframe></div>'
         )
 
     def __repr__(self) -> str:
@@ -212,6 +217,7 @@ def _page(run: Recorder, reduction: str) -> Page:
     ]
     each = 1.3 + 0.64 * max(map(len, shares), default=1)
     wide = first + each * (max(size + 2, 4) if run.samples else 1)
+    say = 6.6 if max([len(step.lines) for step in variants]) <= 3 else 11.5
     rows = len(run.parameters) + (3 if run.samples else 1)
     style = templates.get_template("page.css").render(
         data=DATA,
@@ -220,6 +226,7 @@ def _page(run: Recorder, reduction: str) -> Page:
         first=first,
         wide=wide,
         rows=rows,
+        say=say,
         ratio=ratio,
         graph=GRAPH,
     )
@@ -247,8 +254,8 @@ def _page(run: Recorder, reduction: str) -> Page:
         script=script,
         data=_json({"steps": [_compact(step) for step in run.steps], "pictures": picture_of}),
     )
-    height = min(HEIGHT, REST + min(GRAPH, int(WIDTH * ratio)) + ROW * rows)
-    return Page(content, _summary(run, reduction), height)
+    height = CONTROLS + say * LINE + min(GRAPH, WIDTH * ratio) + ROW * rows
+    return Page(content, _summary(run, reduction), min(HEIGHT, int(height)))
 
 
 def _compact(step: Step) -> dict[str, Any]:

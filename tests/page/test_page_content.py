@@ -120,6 +120,20 @@ def test_samples_of_different_shapes_have_pictures_of_their_own(browser, tmp_pat
     assert counts == [2, 3, 2]
 
 
+def test_an_operation_stands_in_the_box_of_its_result_and_is_marked_while_at_work(browser, tmp_path):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    show(browser, step_through(a * b + a), tmp_path)
+    heads = [texts(browser, f"[data-node=v{i}] text:not([data-place])") for i in range(4)]
+    assert heads == [["a"], ["b"], ["*", "z₁"], ["+", "e"]]
+    marked = []
+    for step in range(browser.execute_script(f"return Number({SHORTER}.max)") + 1):
+        slide(browser, step)
+        marked.append("".join(texts(browser, ".work .symbol")))
+    assert re.fullmatch(r"\*+\++\++\*+", " ".join(marked).replace(" ", "")), marked
+    grounds = "return getComputedStyle(document.querySelector('.work .symbol').previousSibling).fill"
+    assert browser.execute_script(grounds) == "rgb(122, 0, 153)"
+
+
 def test_every_text_fits_its_box_in_every_step(browser, tmp_path):
     show(browser, batch_page(), tmp_path)
     outside = """const inside = (inner, outer) => inner.left >= outer.left - 0.5 && inner.right <= outer.right + 0.5
@@ -319,6 +333,37 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
     browser.execute_script('document.querySelector("iframe").remove()')  # as viewers of stored notebooks do
     assert browser.execute_script(on_top, sentence) == "P"
     assert browser.find_element(By.TAG_NAME, "ul").is_displayed()
+
+
+def small_expression():
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    return step_through(a * b + a)
+
+
+@pytest.mark.parametrize("make", [small_expression, functools.partial(batch_page, 1), batch_page])
+def test_the_frame_in_a_notebook_is_as_high_as_its_page(browser, tmp_path, make):
+    metrics = {"width": 1008, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    notebook = f"<!DOCTYPE html><body style='margin: 0'>{make()._repr_html_()}"
+    (tmp_path / "notebook.html").write_text(notebook, encoding="utf-8")
+    browser.get((tmp_path / "notebook.html").as_uri())
+    browser.switch_to.frame(0)
+    below = """const end = document.querySelector("table").getBoundingClientRect().bottom;
+        return [document.documentElement.scrollHeight - innerHeight, innerHeight - end]"""
+    scrolled, empty = browser.execute_script(below)
+    assert scrolled <= 0
+    assert 0 <= empty < 60
+
+
+@pytest.mark.parametrize(("light", "dark"), [("true", False), ("false", True)])
+def test_the_frame_takes_the_theme_of_jupyter(browser, tmp_path, light, dark):
+    features = [{"name": "prefers-color-scheme", "value": ""}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    notebook = f"<!DOCTYPE html><body data-jp-theme-light={light}>{small_expression()._repr_html_()}"
+    (tmp_path / "notebook.html").write_text(notebook, encoding="utf-8")
+    browser.get((tmp_path / "notebook.html").as_uri())
+    browser.switch_to.frame(0)
+    assert browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches") is dark
 
 
 def test_a_summary_says_how_the_batch_adds_up():
