@@ -215,7 +215,7 @@ def _page(run: Recorder, reduction: str) -> Page:
     shares = [
         text for step in variants for place, text in step.writes.items() if re.match(r"t\w+\.(\d|sum|mean)", place)
     ]
-    each = 1.3 + 0.64 * max(map(len, shares), default=1)
+    each = 1.5 + 0.64 * max(map(len, shares), default=1)
     wide = first + each * (max(size + 2, 4) if run.samples else 1)
     say = 6.6 if max([len(step.lines) for step in variants]) <= 3 else 11.5
     rows = len(run.parameters) + (3 if run.samples else 1)

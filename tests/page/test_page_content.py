@@ -227,6 +227,23 @@ def test_marks_stay_clear_of_the_digits(browser, tmp_path):
         assert min(gaps) >= 0, step
 
 
+def test_the_signs_of_a_sum_stay_clear_of_its_numbers(browser, tmp_path):
+    w = Value(0.1, label="w")
+    batch = [(0.1, 0.123456), (0.1, 0.623456)]  # shares of 8 characters, such as −0.02269
+    show(browser, step_through(lambda x, y: (w * x - y) ** 2, batch), tmp_path, 1920, 1080)
+    slide(browser, 999)
+    rooms = browser.execute_script(
+        """const written = document.createRange();
+        return [...document.querySelectorAll("tbody td:not(:empty)")].map((td) => {
+            written.selectNodeContents(td);
+            const room = written.getBoundingClientRect().left - td.getBoundingClientRect().left;
+            return room / parseFloat(getComputedStyle(td).fontSize);
+        })"""
+    )
+    assert len(rooms) == 4
+    assert min(rooms) >= 1.25  # in letters, of which a sign takes 1
+
+
 LUMINANCE = """
 const luminance = (color) => {
     const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((c) => c / 255)
