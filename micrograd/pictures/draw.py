@@ -95,7 +95,8 @@ def draw(
         units = [i for i, box in enumerate(boxes) if box.frame == name]
         if not independent(units, boxes):
             del frames[name]
-            boxes = [box._replace(frame=None) if box.frame == name else box for box in boxes]
+            layer = "" if name == type(model).__name__ else f"{part_name(name)} "  # the model itself needs no name
+            boxes = [_unframed(box, layer) if box.frame == name else box for box in boxes]
     return picture_of(boxes, frames, derivatives, *shape_of(boxes, rankdir, stacked))
 
 
@@ -182,6 +183,11 @@ def _leads_to(start: int, goal: int, follows: dict[int, set[int]]) -> bool:
         seen |= after
         met += after
     return goal in seen
+
+
+def _unframed(box: Box, layer: str) -> Box:
+    (name, colour), *cells = box.cells
+    return box._replace(frame=None, cells=[(layer + name, colour), *cells])
 
 
 def _frames(parts: list[Part]) -> dict[str, str]:
