@@ -42,7 +42,7 @@ ACTIVATIONS = {"tanh": "xavier", "relu": "he", "sigmoid": "xavier", "linear": "x
 
 # Changing one of these goes on with the training; changing one of the others starts a new one.
 LIVE = {"batch": 10, "rate": 0.3, "reduction": "mean", "optimizer": "SGD"}
-DEFAULTS: dict[str, Any] = {**LIVE, "hidden": [8], "activation": "tanh", "data": "moons", "noise": 0.1, "seed": 1}
+DEFAULTS: dict[str, Any] = {**LIVE, "hidden": [4], "activation": "tanh", "data": "moons", "noise": 0.1, "seed": 1}
 
 _CHOICES = {
     "reduction": ["mean", "sum"],
