@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import * as lesson from "./lesson.js";
+import * as playground from "./playground.js";
 import { Python } from "./python.js";
 import { store } from "./store.js";
 import { texts } from "./texts.js";
@@ -9,7 +10,7 @@ import { themeSwitch } from "./theme.js";
 
 // A view has `mount(element, {python, store, route})`, which returns a function that unmounts. `route` is the address
 // behind the part's name: ["3"] for #lesson/3.
-const views = { lesson };
+const views = { lesson, playground };
 
 const python = new Python();
 const main = element("main", { id: "content", tabIndex: -1 });
