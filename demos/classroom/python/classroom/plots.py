@@ -65,9 +65,7 @@ def show_boundary(score: Callable[[Any], Any], samples: Sequence[Any], title: st
     """
     low = [min([x[i] for x, _ in samples]) - MARGIN for i in (0, 1)]
     high = [max([x[i] for x, _ in samples]) + MARGIN for i in (0, 1)]
-    xs, ys = (
-        [low[i] + (high[i] - low[i]) * k / (RESOLUTION - 1) for k in range(RESOLUTION)] for i in (0, 1)
-    )
+    xs, ys = ([low[i] + (high[i] - low[i]) * k / (RESOLUTION - 1) for k in range(RESOLUTION)] for i in (0, 1))
     with no_grad():
         scores = [[float(score([x, y])) for x in xs] for y in ys]
     right = sum([(y > 0) == (evaluate(score, [x]) > 0) for x, y in samples])
