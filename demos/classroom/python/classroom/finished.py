@@ -13,7 +13,7 @@ from typing import Any
 from datasets import moons
 
 import micrograd
-from classroom.learner import FileError, line_of, load, printed, said
+from classroom.learner import FileError, line_of, load, printed, problem, said
 from classroom.steps import STEPS, adapter_of
 from micrograd.conformance.cases import CASES, LEVELS
 from micrograd.conformance.run import offers_of, run_case, standings
@@ -116,9 +116,9 @@ def go_on(boundary: bool = True) -> dict[str, Any]:
     if training is None:
         raise RuntimeError("expected a training that was started, got none; call start first")
     charts: list[dict[str, Any]] = []
-    problem = _problem_of(training.epoch) or _problem_of(lambda: charts.extend(_charts(training, boundary)))
-    if problem:
-        return {"problem": problem, "done": True}
+    failure = _problem_of(training.epoch) or _problem_of(lambda: charts.extend(_charts(training, boundary)))
+    if failure:
+        return {"problem": failure, "done": True}
     epoch = len(training.losses)
     return {
         "problem": None,
@@ -135,8 +135,8 @@ def _problem_of(work: Callable[[], None]) -> dict[str, Any] | None:
     with printed():
         try:
             work()
-        except FileError as error:
-            return {"text": str(error), "line": error.line}
+        except (FileError, KeyboardInterrupt) as error:
+            return problem(error)
         except (Exception, SystemExit) as error:  # a learner's engine may raise anything
             return {"text": said(error), "line": line_of(error)}
     return None

@@ -14,7 +14,9 @@ import linecache
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
+from classroom.cell import Session
 from micrograd.conformance.run import describe
 
 NAME = "my_engine"
@@ -45,6 +47,29 @@ def load(code: str) -> ModuleType:
     if not isinstance(getattr(module, "Value", None), type):
         raise FileError("There is no class Value in the file yet. Begin with: class Value:")
     return module
+
+
+def run(code: str, cell: str) -> dict[str, Any]:
+    """Run a cell on the names of the learner's file, each time from the start.
+
+    Returns ``outputs``, as those of any cell, and ``error``: its text, None if there is none.
+    """
+    outputs: list[dict[str, Any]] = []
+    session = Session()
+    try:
+        session.variables |= {name: thing for name, thing in vars(load(code)).items() if not name.startswith("__")}
+    except FileError as error:
+        return {"outputs": [], "error": str(error)}
+    return {"outputs": outputs, "error": session.run(cell, "try", outputs.append)}
+
+
+def problem(error: FileError | KeyboardInterrupt) -> dict[str, Any]:
+    """For the page, ``{"text": …, "line": …}``: what keeps a file from being used, or where the learner stopped it."""
+    if isinstance(error, FileError):
+        return {"text": str(error), "line": error.line}
+    line = line_of(error)
+    source = linecache.getline(FILE, line).strip() if line else ""
+    return {"text": f"Stopped while it ran: {source}" if source else "Stopped.", "line": line}
 
 
 def said(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from classroom.learner import FileError, load, plainly, printed, said
+from classroom.learner import FileError, load, plainly, printed, problem, said
 from micrograd.conformance.adapter import Adapter, AdapterError
 from micrograd.conformance.cases import FUNCTIONS, MEANING, Case
 from micrograd.conformance.discover import adapt
@@ -106,26 +106,26 @@ def check(code: str, step: int) -> dict[str, Any]:
 
     Returns:
         passed: whether it does.
-        problem: what keeps the file from being checked, ``{"text": …, "line": …}``; None if nothing does.
+        problem: what kept the check from its end, as ``learner.problem`` says it; None if nothing did.
         cases: of steps 1 to this, each with step, number, title, why; outcome: "holds", "wrong", "to write", "extra"
             (the step does not ask for it) or "not run" (until those before it hold); example and said: what goes
             wrong, as code and as a sentence; picture: of the first that is wrong, the graph with the right gradients
             as SVG.
         printed: the beginning of what the file printed.
     """
-    problem, cases, first = None, [], None
+    stopped, cases, first = None, [], None
     with printed() as text:
         try:
             for case, record in _tried(code, STEPS[:step]):
                 cases.append(record)
                 if record["outcome"] == WRONG:
                     first = first or (case, record)
-        except FileError as error:
-            problem = {"text": str(error), "line": error.line}
+        except (FileError, KeyboardInterrupt) as error:
+            stopped = problem(error)
     if first:
         first[1]["picture"] = picture(first[0].code)
-    passed = not problem and all(record["outcome"] in (HOLDS, EXTRA) for record in cases)
-    return {"passed": passed, "problem": problem, "cases": cases, "printed": text.getvalue()}
+    passed = not stopped and all(record["outcome"] in (HOLDS, EXTRA) for record in cases)
+    return {"passed": passed, "problem": stopped, "cases": cases, "printed": text.getvalue()}
 
 
 def _tried(code: str, steps: list[Step]) -> Iterator[tuple[Case, dict[str, Any]]]:
