@@ -4,7 +4,7 @@
  * `figure(spec)` returns a <figure> that fills the width of its place. It has `update(spec)`, which draws something else
  * in it, and sends the event "choose" when a sample of a boundary is clicked; `event.detail` is the sample's number.
  *
- * Colours are the CSS variables --data, --gradient, --third, --ink, --paper and --line.
+ * Colours are the CSS variables --data, --gradient, --good, --ink, --paper and --line.
  *
  * @typedef {{kind: "curves", title: string, xlabel: string, ylabel: string, log?: boolean, curves: Curve[]}} Curves
  * @typedef {{name: string, x: number[], y: number[], faint?: boolean}} Curve   `faint`: a thin line
@@ -16,17 +16,19 @@
 
 import { axisX, axisY, contour, dot, line, plot, ruleY } from "@observablehq/plot";
 
+import { texts } from "./texts.js";
+
 // Apart in colour, in lightness, and each with a line of its own, as in demos/plots.py.
 const STYLES = [
   { stroke: "var(--data)", strokeWidth: 2.5, strokeDasharray: "none" },
   { stroke: "var(--gradient)", strokeWidth: 2.5, strokeDasharray: "7 4" },
-  { stroke: "var(--third)", strokeWidth: 2.5, strokeDasharray: "9 3 2 3" },
+  { stroke: "var(--good)", strokeWidth: 2.5, strokeDasharray: "9 3 2 3" },
   { stroke: "var(--ink)", strokeWidth: 2.5, strokeDasharray: "2 3" },
 ];
 const FAINT = { strokeWidth: 1, strokeDasharray: "none" };
 const CLASSES = [
-  { y: 1, name: "y = +1", fill: "var(--data)", symbol: "circle" },
-  { y: -1, name: "y = −1", fill: "var(--gradient)", symbol: "square" },
+  { y: 1, name: texts.charts.positive, fill: "var(--data)", symbol: "circle" },
+  { y: -1, name: texts.charts.negative, fill: "var(--gradient)", symbol: "square" },
 ];
 const SURE = [0, 1, 3]; // scores from which on the colour of a region is darker
 const NEAR = 24; // pixels from a sample within which a click chooses it
@@ -94,12 +96,11 @@ function drawCurves(spec, width) {
       ...shown.map(({ points, ...style }) => line(points, { x: "0", y: "1", ...style })).reverse(), // the first on top
     ],
   });
-  const label = shown.map(({ name, points }) => {
-    const [first, last] = [points[0], points.at(-1)];
-    return first ? `${name}: ${brief(first[1])} at ${brief(first[0])}, ${brief(last[1])} at ${brief(last[0])}` : name;
-  });
+  const label = shown.map(({ name, points }) =>
+    points.length ? texts.charts.curve(name, points[0].map(brief), points.at(-1).map(brief)) : name,
+  );
   const entries = shown.map(({ points, ...entry }) => entry);
-  return { svg, entries, label: `${spec.ylabel} by ${spec.xlabel}. ${label.join("; ")}` };
+  return { svg, entries, label: `${texts.charts.axes(spec.xlabel, spec.ylabel)}. ${label.join("; ")}` };
 }
 
 /** The points of a curve that can be drawn: where there is a number, and on a logarithmic axis one above 0. */
@@ -140,11 +141,8 @@ function drawBoundary(spec, width) {
       rings(spec.chosen === undefined ? [] : [samples[spec.chosen]], 12, 3),
     ],
   });
-  const label = CLASSES.map(({ y, name }) => {
-    const own = samples.filter((sample) => sample[2] === y).length;
-    return `${own} samples with ${name}`;
-  });
-  return { svg, entries: CLASSES, label: `${label.join(", ")}, in the plane of x₁ and x₂` };
+  const counts = CLASSES.map(({ y }) => samples.filter((sample) => sample[2] === y).length);
+  return { svg, entries: CLASSES, label: texts.charts.plane(...counts) };
 }
 
 /** Where the score is positive and where it is negative, the darker the surer, and the line between. */

@@ -3,6 +3,7 @@
 import { element } from "./dom.js";
 import * as engine from "./engine.js";
 import * as lesson from "./lesson.js";
+import * as playground from "./playground.js";
 import { Python } from "./python.js";
 import { store } from "./store.js";
 import { texts } from "./texts.js";
@@ -10,7 +11,7 @@ import { themeSwitch } from "./theme.js";
 
 // A view has `mount(element, {python, store, route})`, which returns a function that unmounts. `route` is the address
 // behind the part's name: ["3"] for #lesson/3.
-const views = { lesson, engine };
+const views = { lesson, engine, playground };
 
 const python = new Python();
 const main = element("main", { id: "content", tabIndex: -1 });
@@ -31,7 +32,11 @@ document.body.replaceChildren(
   main,
 );
 
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  show();
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+});
 show();
 offerNewVersion();
 python.ready.then(() => navigator.serviceWorker?.controller?.postMessage("keep all files"));
