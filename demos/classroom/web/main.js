@@ -1,6 +1,7 @@
 // The frame: a header with the parts of the classroom, and the part that the address names, such as #lesson/3.
 
 import { element } from "./dom.js";
+import * as engine from "./engine.js";
 import * as lesson from "./lesson.js";
 import * as playground from "./playground.js";
 import { Python } from "./python.js";
@@ -10,7 +11,7 @@ import { themeSwitch } from "./theme.js";
 
 // A view has `mount(element, {python, store, route})`, which returns a function that unmounts. `route` is the address
 // behind the part's name: ["3"] for #lesson/3.
-const views = { lesson, playground };
+const views = { lesson, engine, playground };
 
 const python = new Python();
 const main = element("main", { id: "content", tabIndex: -1 });
