@@ -1,5 +1,10 @@
-"""The plots that demos share, so that they look alike: loss curves and decision boundaries."""
+"""The plots that demos share, so that they look alike: loss curves and decision boundaries.
 
+``show_loss`` and ``show_boundary`` are for a notebook, which shows what they return.
+"""
+
+import base64
+import html
 import io
 from pathlib import Path
 
@@ -11,8 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from micrograd import no_grad
+from micrograd import evaluate, no_grad
 from micrograd.pictures.palette import DATA, GRADIENT
+from micrograd.train import History
 
 INK = "#222222"
 
@@ -36,6 +42,62 @@ DIVERGING = LinearSegmentedColormap.from_list("gradient", [DATA, "#FFFFFF", GRAD
 STYLES = [(DATA, "-"), (GRADIENT, "--"), ("#3C8F5A", "-."), (INK, ":")]
 
 
+class Chart:
+    """A picture that a notebook shows, with a text for those who do not see it."""
+
+    def __init__(self, fig, text: str) -> None:
+        self._png, self._text = image(fig), text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        png = base64.b64encode(self._png).decode()
+        style = "width:36rem;max-width:100%"
+        return f'<img alt="{html.escape(self._text)}" style="{style}" src="data:image/png;base64,{png}">'
+
+
+def show_loss(losses, title: str = "Loss", log: bool = False) -> Chart:
+    """Losses against epochs.
+
+    Args:
+        losses: what ``fit`` returned, for its training and held-out loss; or curves by name, each a History or a list
+            of numbers, one an epoch.
+        title: stands above the picture.
+        log: whether the axis of the loss is logarithmic.
+    """
+    if isinstance(losses, History):
+        named = {"train": losses.loss} | ({"held out": losses.held_out_loss} if losses.held_out_loss else {})
+    elif isinstance(losses, dict):
+        named = {name: curve.loss if isinstance(curve, History) else curve for name, curve in losses.items()}
+    else:
+        got = type(losses).__name__
+        raise TypeError(f'show_loss: expected a History or curves by name, got {got}; write {{"train": losses}}')
+    if not 1 <= len(named) <= len(STYLES):
+        raise ValueError(f"show_loss: expected 1 to {len(STYLES)} curves, got {len(named)}")
+    for name, numbers in named.items():
+        if not len(numbers):
+            raise ValueError(f"show_loss: expected one loss at least, got none in {name!r}")
+    fig, [[ax]] = figure(1, width=7, height=3.8)
+    settings = {"yscale": "log"} if log else {"ylim": (0, None)}
+    points = {name: (range(1, len(numbers) + 1), numbers) for name, numbers in named.items()}
+    curves(ax, points, title, "epoch", "mean loss", **settings)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, numbers in named.items()]
+    return Chart(fig, f"{title}: {', '.join(texts)}")
+
+
+def show_boundary(score, samples, title: str = "Decision boundary") -> Chart:
+    """Where the score of a point ([x₁, x₂]) is positive and where it is negative, and the samples, y = ±1, on it.
+
+    ``score`` is a model with two inputs and one output, or a function of a point.
+    """
+    fig, [[ax]] = figure(1)
+    decision_boundary(ax, score, samples, title)
+    right = sum((y > 0) == (evaluate(score, [x]) > 0) for x, y in samples)
+    return Chart(fig, f"{title}: {right} of {len(samples)} samples are on the side of their class")
+
+
 def figure(columns: int, rows: int = 1, width: float = 6.0, height: float = 4.8):
     """A figure with rows of axes, sizes in inches each."""
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
@@ -52,7 +114,7 @@ def save(fig, path: Path) -> Path:
 def image(fig) -> bytes:
     """The figure as PNG, for a page; it is let go of."""
     file = io.BytesIO()
-    fig.savefig(file)
+    fig.savefig(file, metadata={"Software": None})  # the same bytes, whatever the version of matplotlib is called
     plt.close(fig)
     return file.getvalue()
 

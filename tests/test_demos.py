@@ -144,27 +144,6 @@ def test_wrong_ways_do_harm(tmp_path):
     assert is_whole(tmp_path / "wrong_ways.png")
 
 
-def test_the_lesson_runs_and_shows_pictures_pages_and_plots():
-    import nbclient
-    import nbformat
-
-    lesson = nbformat.read(DEMOS / "lesson.ipynb", as_version=4)
-    code = [cell for cell in lesson.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code), "commit it without outputs"
-    nbclient.NotebookClient(lesson, timeout=300, resources={"metadata": {"path": str(DEMOS)}}).execute()
-    outputs = [output for cell in code for output in cell.outputs]
-    shown = [kind for output in outputs for kind in output.get("data", {}) if kind != "text/plain"]
-    html = "".join([output["data"].get("text/html", "") for output in outputs if "data" in output])
-    assert html.count('src="data:image/svg+xml') == 4
-    assert shown.count("text/html") == 4 + 2
-    assert shown.count("image/png") == 1
-    assert not any(output.get("name") == "stderr" for output in outputs)
-    printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    rows = re.findall(r"δ · w = (\S+)   s.grad = (\S+)", printed)
-    assert len(rows) == 3
-    assert all(by_hand == graph for by_hand, graph in rows)
-
-
 def test_moons_says_what_a_wrong_option_is():
     answer = run("moons.py", "--batch-size", "0", check=False)
     assert answer.returncode == 2

@@ -23,8 +23,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # What micrograd uses in the browser: DOT sources, and the page that steps through a batch.
 PACKAGES = ["graphviz==0.21", "jinja2==3.1.6", "markupsafe==3.0.3"]
-PYODIDE = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"]
-TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # of files in the archive, so that the same files make the same archive
+PAGE = ["index.html", "style.css", "icon.svg"]
+PYODIDE = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json"]
+LIBRARY = "python_stdlib.zip"
+MODULES = HERE / "node_modules"
+NO_CACHE = shutil.ignore_patterns("__pycache__")
 
 
 class BuildError(Exception):
@@ -35,15 +38,21 @@ def build(out: Path) -> int:
     """Write the site into the folder ``out``, in place of one that is there. Returns its size in bytes."""
     if out.exists() and any(out.iterdir()) and not (out / "service-worker.js").is_file():
         raise BuildError(f"{out} holds something else than a built classroom; give a new folder with --out")
-    node = find_npm()
-    with tempfile.TemporaryDirectory() as folder:
-        site, files = Path(folder, "site"), Path(folder, "python")
-        site.mkdir()
-        install(files, Path(folder))
-        archive(files, site / "python.zip")
-        bundle(node, site)
-        for name in ("index.html", "style.css", "icon.svg"):
+    find("npm")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site, files = folder / "site", folder / "python"
+        (site / "pyodide").mkdir(parents=True)
+        install(files, folder)
+        archive(files, folder / "python.zip")
+        install_packages()
+        precompile(folder / "python.zip", site / "python.zip", "packages")
+        run([find("node"), "bundle.mjs", str(site)])
+        for name in PAGE:
             shutil.copy(HERE / "web" / name, site)
+        for name in PYODIDE:
+            shutil.copy(MODULES / "pyodide" / name, site / "pyodide")
+        shutil.copy(MODULES / LIBRARY, site / "pyodide")
         write_service_worker(site)
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(site, out)
@@ -59,48 +68,52 @@ def install(target: Path, folder: Path) -> None:
     source.mkdir()
     for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "micrograd", source / "micrograd", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "micrograd", source / "micrograd", ignore=NO_CACHE)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run([*pip, "install", "--no-deps", "--no-compile", "--target", str(target), str(source), *PACKAGES])
-    shutil.copytree(HERE / "python" / "classroom", target / "classroom", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HERE / "python" / "classroom", target / "classroom", ignore=NO_CACHE)
     shutil.copy(ROOT / "demos" / "datasets.py", target)
     shutil.copy(HERE / "python" / "classroom" / "plots.py", target)  # the lesson imports it under this name
     if (HERE / "engine").is_dir():
-        shutil.copytree(HERE / "engine", target / "classroom" / "engine")
+        shutil.copytree(HERE / "engine", target / "classroom" / "engine", ignore=NO_CACHE)
 
 
 def archive(folder: Path, path: Path) -> None:
-    """All files of a folder in one archive, but for compiled parts, which are for this machine."""
+    """All files of a folder in one archive, but for compiled parts and records of this machine."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name in sorted(folder.rglob("*")):
             relative = name.relative_to(folder)
-            if name.is_file() and name.suffix not in {".so", ".pyd", ".pyi", ".c"} and relative.parts[0] != "bin":
-                file.writestr(zipfile.ZipInfo(relative.as_posix(), TIMESTAMP), name.read_bytes(), zipfile.ZIP_DEFLATED)
+            local = name.suffix in {".so", ".pyd", ".pyi", ".c"} or name.name in {"direct_url.json", "RECORD"}
+            if name.is_file() and not local and relative.parts[0] != "bin":
+                file.write(name, relative)
 
 
 # ---- JavaScript's side -----------------------------------------------------------------------------------------------
 
 
-def find_npm() -> str:
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
+def find(program: str) -> str:
+    """The path of node or npm."""
+    path = shutil.which(program)
+    if path is None:
         raise BuildError(
-            "building the classroom needs Node.js with npm: install it from https://nodejs.org,"
+            f"building the classroom needs Node.js with npm: found no {program}; install it from https://nodejs.org,"
             " or with your system's packages (apt-get install nodejs npm)"
         )
-    return npm
+    return path
 
 
-def bundle(npm: str, site: Path) -> None:
-    """The page's scripts with their packages, the lesson's text, and Pyodide."""
-    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
-    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
-        run([npm, "ci", "--no-audit", "--no-fund", "--silent"], HERE)
-        shutil.copy(lock, installed)
-    run([npm, "run", "--silent", "bundle", "--", str(site)], HERE)
-    (site / "pyodide").mkdir()
-    for name in PYODIDE:
-        shutil.copy(HERE / "node_modules" / "pyodide" / name, site / "pyodide")
+def install_packages() -> None:
+    """The npm packages, and Python's standard library compiled, unless they are there already."""
+    lock, installed = HERE / "package-lock.json", MODULES / ".installed"
+    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
+        return
+    run([find("npm"), "ci", "--no-audit", "--no-fund", "--silent"])
+    precompile(MODULES / "pyodide" / LIBRARY, MODULES / LIBRARY, "library")
+    shutil.copy(lock, installed)
+
+
+def precompile(source: Path, target: Path, kind: str) -> None:
+    run([find("node"), "precompile.mjs", str(source), str(target), kind])
 
 
 def write_service_worker(site: Path) -> None:
@@ -119,8 +132,8 @@ def files_of(folder: Path) -> Iterator[str]:
     return (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def run(command: list[str], folder: Path | None = None) -> None:
-    process = subprocess.run(command, cwd=folder, check=False, stdin=subprocess.DEVNULL)
+def run(command: list[str]) -> None:
+    process = subprocess.run(command, cwd=HERE, check=False, stdin=subprocess.DEVNULL)
     if process.returncode:
         raise BuildError(f"this command failed, for the reason above: {' '.join(command)}")
 

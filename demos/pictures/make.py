@@ -1,14 +1,15 @@
-"""Make the pictures of the README and of docs/pictures.md again: the same code, the same pictures.
+"""Make every picture of README, docs and notebook again: the same code, the same pictures.
 
     python demos/pictures/make.py                 # all that are listed below
     python demos/pictures/make.py network page    # these
 
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
-with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. The playground and the
-benchmarks are not among them: one is taken by hand, the other is made by ``benchmarks/report.py``.
+with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. ``lesson`` runs
+``lesson.ipynb`` and stores it with its outputs. The playground is not among them: it is taken by hand.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+LESSON = HERE.parent / "lesson.ipynb"
 STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
 SIZE = (1600, 900)
 
@@ -86,15 +88,47 @@ def demo(name: str) -> None:
         shutil.copy(Path(folder) / f"{name}.png", HERE)
 
 
+def lesson() -> None:
+    """Run the notebook and store it with what its cells show: the same bytes each time."""
+    import nbformat
+
+    notebook = run_lesson()
+    nbformat.write(notebook, LESSON)
+
+
+def run_lesson():
+    """The notebook, run in a new kernel, without what differs from one run or machine to the next."""
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(LESSON, as_version=4)
+    metadata = notebook.metadata.copy()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=300,
+        resources={"metadata": {"path": str(LESSON.parent)}},
+        record_timing=False,
+        coalesce_streams=True,
+    )
+    client.execute(env=environment)
+    notebook.metadata = metadata  # that of the kernel has the version of Python
+    return notebook
+
+
 SHOWN, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
+OTHERS = {"lesson": lesson}  # a function for each picture; add yours here
 
 if __name__ == "__main__":
+    names = (*SHOWN, *DEMOS, *OTHERS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(SHOWN + DEMOS)} (default: all)")
-    chosen = set(parser.parse_args().pictures) or {*SHOWN, *DEMOS}
-    if chosen - {*SHOWN, *DEMOS}:
-        parser.error(f"picture must be one of {', '.join(SHOWN + DEMOS)}, got {', '.join(sorted(chosen))}")
+    parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(names)} (default: all)")
+    chosen = set(parser.parse_args().pictures) or {*names}
+    if chosen - {*names}:
+        parser.error(f"picture must be one of {', '.join(names)}, got {', '.join(sorted(chosen - {*names}))}")
     for document in ("README.md", "docs/pictures.md"):
         shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
     for name in sorted(chosen & {*DEMOS}):
         demo(name)
+    for name in sorted(chosen & {*OTHERS}):
+        OTHERS[name]()

@@ -17,7 +17,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -27,21 +27,26 @@ from micrograd.engine import Value, is_recording
 from micrograd.graph import nodes
 from micrograd.nn import Module
 from micrograd.optim import Optimizer
-from micrograd.page.recorder import Recorder, Step
+from micrograd.page.recorder import ASKED, Recorder, Step
 from micrograd.pictures.formula import VISIBLE, described, require_count
 from micrograd.pictures.palette import DATA, GRADIENT, ROLES
 from micrograd.samples import loss_of, require_batch
 
 REDUCTIONS = ("mean", "sum")
+HEIGHT = 1100  # of the frame in a notebook, in pixels
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
 
 
 class Page:
-    """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame."""
+    """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame.
 
-    def __init__(self, html: str) -> None:
+    ``summary`` is what it says in short, sentences for those to whom no frame is shown.
+    """
+
+    def __init__(self, html: str, summary: Sequence[str] = ()) -> None:
         self.html = html
+        self.summary = summary
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page and return its path; folders that are missing are made."""
@@ -51,10 +56,15 @@ class Page:
         return path
 
     def _repr_html_(self) -> str:
-        # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook.
+        # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook. It covers
+        # the summary, which remains where a notebook that somebody else ran is shown without frames.
+        sentences = "".join([f"<li>{html.escape(line)}</li>" for line in self.summary])
         return (
+            f'<div style="display:grid; max-height:{HEIGHT + 4}px; overflow:hidden"><div style="grid-area:1/1">'
+            "<p>Run this cell to see a page that steps through the graph, number by number. Stored notebooks are shown"
+            f" without it, on GitHub for example. In short:</p><ul>{sentences}</ul></div>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            ' width="100%" height="1100" style="border: 1px solid gray"></iframe>'
+            f' width="100%" height="{HEIGHT}" style="grid-area:1/1; border: 1px solid gray"></iframe></div>'
         )
 
     def __repr__(self) -> str:
@@ -122,7 +132,8 @@ def step_through(
             ' or give leaves that are no parameters another role, Value(x, role="input"), or raise max_nodes'
         )
     texts = None if samples is None else [BRIEF.repr(sample).translate(VISIBLE) for sample in samples]
-    return Page(_html(Recorder(graphs, parameters, optimizer, texts), reduction))
+    run = Recorder(graphs, parameters, optimizer, texts)
+    return Page(_html(run, reduction), _summary(run, reduction))
 
 
 def _samples(batch: Iterable[Any] | None, most: int) -> list[Any]:
@@ -140,6 +151,13 @@ def _samples(batch: Iterable[Any] | None, most: int) -> list[Any]:
             " or raise max_samples"
         )
     return samples
+
+
+def _summary(run: Recorder, reduction: str) -> list[str]:
+    """The sums of a batch and the optimizer's step, or the passes of an expression, as far as a page has room."""
+    phases = {"forward", "seed", "backward"} if run.samples is None else {"sum", "batch", "optimizer step"}
+    steps = [(step.mean if reduction == "mean" else None) or step for step in run.steps if step.phase in phases]
+    return [line for step in steps for line in step.lines if not line.endswith(ASKED)][:30]
 
 
 # ---- from the recorded steps to HTML ---------------------------------------------------------------------------------

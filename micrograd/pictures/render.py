@@ -147,6 +147,9 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
         svg: str = self.pipe("svg", encoding="utf-8")
         return f'<div style="overflow-x:auto">{svg[svg.index("<svg") :]}</div>'
 
+    def __repr__(self) -> str:
+        return '<picture of a graph; save("graph.svg") writes it to a file>'
+
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
         try:
             return {"text/html": self._html()}

@@ -1,4 +1,4 @@
-"""The built classroom, served and driven in Chromium: `pytest tests/classroom --site DIR`. Without it, these are skipped."""
+"""The built classroom, served and driven in Chromium: `pytest tests/classroom --site DIR`, else skipped."""
 
 import contextlib
 import functools

@@ -304,6 +304,43 @@ def test_a_notebook_shows_it_in_a_frame(browser, tmp_path):
     browser.find_element(By.ID, "next").click()
     assert texts(browser, "#position") == ["step 2 of 123"]
     browser.switch_to.default_content()
+    on_top = """arguments[0].scrollIntoView();
+        const { left, top, width, height } = arguments[0].getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2).tagName"""
+    sentence = browser.find_element(By.TAG_NAME, "p")
+    assert browser.execute_script(on_top, sentence) == "IFRAME"
+    browser.execute_script('document.querySelector("iframe").remove()')  # as viewers of stored notebooks do
+    assert browser.execute_script(on_top, sentence) == "P"
+    assert browser.find_element(By.TAG_NAME, "ul").is_displayed()
+
+
+def test_a_summary_says_how_the_batch_adds_up():
+    w = Value(2.0, label="w")
+    batch, optimizer = [(1.0, 1.0), (3.0, 2.0)], optim.SGD([w], lr=0.1)
+    of_sum, of_mean = (
+        step_through(lambda x, y: (w * x - y) ** 2, batch, optimizer, reduction=reduction).summary
+        for reduction in ("sum", "mean")
+    )
+    assert of_sum == [
+        "After sample 1 of 2 the parameters hold ∇e₁, the gradient of sample 1 alone.",
+        "After sample 2 of 2 the parameters hold ∇e₁ + ∇e₂, the sum of the samples so far.",
+        "w.grad = 2 + 24 = 26, and so on for each row of the table.",
+        "∇e = ∇e₁ + ∇e₂: the sum over the 2 samples is the gradient of the batch.",
+        "w ← w − η · sum, with η = 0.1, for every parameter, once a batch.",
+        "w ← 2 − 0.1 · 26 = −0.6",
+        "The table has them all, old and new side by side.",
+    ]
+    assert "w ← 2 − 0.1 · 13 = 0.7" in of_mean
+
+
+def test_a_summary_of_an_expression_is_its_passes():
+    x = Value(3.0, label="x")
+    assert step_through(x * x).summary == [
+        "e = x·x = 3 · 3 = 9",
+        "∂e/∂e = 1. The backward pass begins at e; the gradients of all results before it start from 0.",
+        "x.grad += e.grad · ∂e/∂x = 1 · 3 = 3, so 0 + 3 = 3",
+        "x.grad += e.grad · ∂e/∂x = 1 · 3 = 3, so 3 + 3 = 6",
+    ]
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// The lesson, chapter by chapter. Its text and code are those of demos/lesson.ipynb.
+// The lesson, chapter by chapter. Its text and code are those of demos/lesson.ipynb; each chapter can be opened alone.
 
 import chapters from "lesson:chapters";
 
@@ -6,71 +6,94 @@ import { cell } from "./cell.js";
 import { element } from "./dom.js";
 import { texts } from "./texts.js";
 
-const codes = chapters.flatMap(({ blocks }) => blocks.filter(({ kind }) => kind === "code")); // in order
+const words = texts.lesson;
+const codesOf = ({ blocks }) => blocks.filter(({ kind }) => kind === "code");
 
-// The cells that ran in the interpreter of this number.
-const ran = { generation: 0, ids: new Set() };
-let queue = Promise.resolve();
+const ran = { generation: 0, ids: new Set() }; // the cells that ran in the interpreter of this number
 
 export function mount(place, { python, store, route }) {
   const number = Math.min(Math.max(Number.parseInt(route[0], 10) || 1, 1), chapters.length);
-  const { title, blocks } = chapters[number - 1];
-  const list = element("ol", { className: "chapters" });
-  chapters.forEach(({ title: name }, index) => {
-    const link = element("a", { href: `#lesson/${index + 1}` }, name);
-    if (index + 1 === number) link.setAttribute("aria-current", "page");
-    list.append(element("li", {}, link));
-  });
-  place.append(element("nav", { "aria-label": texts.lesson.chapters }, list));
-  const article = element("article", {}, element("h2", {}, `${number}. ${title}`));
-  place.append(article);
-  const cells = [];
-  for (const block of blocks) {
+  const chapter = chapters[number - 1];
+  const codes = codesOf(chapter);
+  const contents = element("nav", { className: "chapters", "aria-label": words.chapters });
+  const article = element("article", {}, element("h2", {}, `${number}. ${chapter.title}`));
+  place.append(contents, article);
+  showContents();
+
+  const cells = chapter.blocks.map((block) => {
     if (block.kind === "text") {
-      article.append(element("div", { className: "prose", innerHTML: block.html }));
-      continue;
+      article.append(prose(block.html, `lesson.prediction.${number}`, store));
+      return null;
     }
-    const { id, code } = block;
-    const name = `cell ${codes.indexOf(block) + 1}`;
-    cells.push(
-      cell(article, {
-        python,
-        store,
-        key: `lesson.${id}`,
-        code,
-        name,
-        label: texts.lesson.cell(number, cells.length + 1),
-        before: () => runUpTo(block, python, store),
-        after: ({ error }) => error || done(python).add(id),
-      }),
-    );
-  }
+    const index = codes.indexOf(block);
+    return cell(article, {
+      python,
+      store,
+      key: `lesson.${block.id}`,
+      code: block.code,
+      name: nameOf(index),
+      label: words.cell(number, index + 1),
+      before: () => runBefore(index),
+      after: ({ error }) => error || remember(block.id),
+    });
+  });
   article.append(turn(number));
-  scrollTo(0, 0);
-  return () => cells.forEach((one) => one.destroy());
+  return () => cells.forEach((one) => one?.destroy());
+
+  /** The chapters, those marked whose cells have all run. */
+  function showContents() {
+    const known = store.get("lesson.ran", {});
+    const items = chapters.map((one, index) => {
+      const link = element("a", { href: `#lesson/${index + 1}` }, one.title);
+      if (index + 1 === number) link.setAttribute("aria-current", "page");
+      const mark = codesOf(one).every(({ id }) => known[id]) ? element("span", { className: "done", title: words.done, role: "img", "aria-label": words.done }, "✓") : "";
+      return element("li", {}, link, mark);
+    });
+    contents.replaceChildren(element("ol", {}, ...items));
+  }
+
+  function remember(id) {
+    done().add(id);
+    store.set("lesson.ran", { ...store.get("lesson.ran", {}), [id]: true });
+    showContents();
+  }
+
+  /** Run what the chapter's cells before this one have not yet run; an error's text, if one fails. */
+  async function runBefore(index) {
+    for (const { id, code } of codes.slice(0, index)) {
+      if (done().has(id)) continue;
+      const { error } = await python.run(store.get(`lesson.${id}`, code), { name: nameOf(codes.findIndex((one) => one.id === id)) });
+      if (error) return words.failedBefore(error);
+      done().add(id);
+    }
+    return null;
+  }
+
+  function done() {
+    if (ran.generation !== python.generation) Object.assign(ran, { generation: python.generation, ids: new Set() });
+    return ran.ids;
+  }
+}
+
+const nameOf = (index) => words.name(index + 1);
+
+/** A text. Its question gets a field for the prediction, and only then the answer. */
+function prose(html, key, store) {
+  const text = element("div", { className: "prose", innerHTML: html });
+  for (const details of text.querySelectorAll("details")) {
+    const summary = details.querySelector("summary");
+    const question = element("p", { className: "question" });
+    question.append(...summary.childNodes);
+    summary.textContent = words.answer;
+    const field = element("input", { type: "text", value: store.get(key, ""), oninput: () => store.set(key, field.value || undefined) });
+    details.before(question, element("label", { className: "prediction" }, words.prediction, field));
+    text.classList.add("asks");
+  }
+  return text;
 }
 
 /** Links to the chapters before and after. */
 function turn(number) {
   const link = (index, text) => (chapters[index - 1] ? element("a", { href: `#lesson/${index}` }, text(chapters[index - 1].title)) : "");
-  return element("nav", { className: "turn", "aria-label": texts.lesson.turn }, link(number - 1, texts.lesson.previous), link(number + 1, texts.lesson.next));
-}
-
-function done(python) {
-  if (ran.generation !== python.generation) Object.assign(ran, { generation: python.generation, ids: new Set() });
-  return ran.ids;
-}
-
-/** Run the cells before this one that did not run yet; an error's text, if one fails. */
-function runUpTo(block, python, store) {
-  queue = queue.then(async () => {
-    for (const { id, code } of codes.slice(0, codes.indexOf(block))) {
-      if (done(python).has(id)) continue;
-      const { error } = await python.run(code, { name: `cell ${id}` });
-      if (error) return texts.lesson.failedBefore(error);
-      done(python).add(id);
-    }
-    return null;
-  });
-  return queue;
+  return element("nav", { className: "turn", "aria-label": words.turn }, link(number - 1, words.previous), link(number + 1, words.next));
 }

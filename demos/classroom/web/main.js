@@ -31,7 +31,11 @@ document.body.replaceChildren(
   main,
 );
 
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  show();
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+});
 show();
 offerNewVersion();
 python.ready.then(() => navigator.serviceWorker?.controller?.postMessage("keep all files"));

@@ -2,6 +2,7 @@
 
 import DOMPurify from "dompurify";
 
+import { figure } from "./charts.js";
 import { element } from "./dom.js";
 import { texts } from "./texts.js";
 
@@ -10,6 +11,7 @@ const SHOWN = {
   svg: showPicture,
   html: showPage,
   math: showFormula,
+  chart: (place, { spec }) => place.append(figure(spec)),
 };
 
 /** Append one output to `place`; `{kind: "text", text}`, `{kind: "svg", svg}`, `{kind: "html", html}`, … */

@@ -37,19 +37,22 @@ async function keepAll() {
   const cache = await caches.open(NAME);
   for (const file of FILES) {
     const url = new URL(file, registration.scope).href;
-    if (!(await cache.match(url))) await cache.add(new Request(url, { cache: "no-cache" }));
+    if (!(await cache.match(url))) await keep(cache, url);
   }
 }
 
 async function answer(asked) {
   const url = asked.replace(/[?#].*$/, "").replace(/\/index\.html$/, "/");
   const cache = await caches.open(NAME);
-  let response = await cache.match(url);
-  if (!response) {
-    response = await fetch(url, { cache: "no-cache" }); // of this version, not of the one before
-    if (response.ok) cache.put(url, response.clone());
-  }
+  return (await cache.match(url)) ?? keep(cache, url);
+}
+
+/** The file from its server, kept with the headers. What comes from the cache unchanged, the browser need not compile again. */
+async function keep(cache, url) {
+  const response = await fetch(url, { cache: "no-cache" }); // of this version, not of the one before
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
-  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+  const changed = new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+  if (response.ok) cache.put(url, changed.clone());
+  return changed;
 }

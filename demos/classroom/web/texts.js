@@ -196,11 +196,15 @@ export const texts = {
 
   lesson: {
     chapters: "Chapters",
+    done: "all cells ran",
     turn: "Previous and next chapter",
     previous: (title) => `← ${title}`,
     next: (title) => `${title} →`,
+    name: (number) => `cell ${number}`,
     cell: (chapter, number) => `Chapter ${chapter}, cell ${number}`,
-    failedBefore: (error) => `A cell before this one, which had to run first, ended with an error:\n${error}`,
+    failedBefore: (error) => `This cell needs those above it. They ran first, and one ended with an error:\n${error}`,
+    prediction: "I predict:",
+    answer: "Show the answer",
   },
 
   output: {

@@ -1,11 +1,11 @@
-"""Run a learner's cell: its output as it comes, the value of its last expression, errors with the learner's lines.
+r"""Run a learner's cell: its output as it comes, the value of its last expression, errors with the learner's lines.
 
 >>> outputs = []
 >>> session = Session()
 >>> session.run("a = 2", "cell 1", outputs.append)
 >>> session.run("a + 1", "cell 2", outputs.append)
 >>> outputs
-[{'kind': 'text', 'text': '3\\n'}]
+[{'kind': 'text', 'text': '3\n'}]
 >>> print(session.run("a / 0", "cell 3", outputs.append))
 line 1: a / 0
 ZeroDivisionError: division by zero
