@@ -102,7 +102,8 @@ def test_the_shares_come_one_by_one_and_sum_to_the_gradient_and_then_the_weights
     assert (state["update"], state["batch"]["finished"], state["batch"]["before"]) == (1, True, begun["weights"])
     moved = [w - 1.0 * g for w, g in zip(begun["weights"], batch["gradient"])]
     assert state["weights"] == moved != begun["weights"]
-    assert len(playground.advance_sample()["batch"]["shares"]) == 1
+    following = playground.advance_sample()["batch"]
+    assert (len(following["shares"]), following["before"]) == (1, moved)
 
 
 def test_an_update_finishes_the_batch_that_has_begun():
@@ -245,6 +246,16 @@ def test_a_gradient_that_is_not_finite_is_named():
     assert state["diverged"]
     assert re.search(r"a number has become too large \(the gradient of [wb].*⁽¹⁾ is", state["warning"])
     json.dumps(state, allow_nan=False)
+
+
+def test_a_score_beyond_all_bounds_is_told_as_json_can_hold_it():
+    playground.start({"hidden": [2, 2], "activation": "linear"})
+    for parameter in playground._run.parameters:
+        parameter.data = 1e200
+    state = playground.advance()
+    assert "dot(" in state["warning"]
+    json.dumps(state, allow_nan=False)
+    assert max(map(max, state["scores"])) == 1e6
 
 
 def test_steps_that_are_too_long_are_told_before_a_number_overflows():
