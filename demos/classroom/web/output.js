@@ -11,7 +11,7 @@ const SHOWN = {
   svg: showPicture,
   html: showPage,
   math: showFormula,
-  chart: (place, { spec }) => place.append(figure(spec)),
+  chart: showChart,
 };
 
 /** Append one output to `place`; `{kind: "text", text}`, `{kind: "svg", svg}`, `{kind: "html", html}`, … */
@@ -36,6 +36,12 @@ function showPicture(place, { svg }) {
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", texts.output.picture);
   place.append(element("div", { className: "picture", tabIndex: 0, role: "region", "aria-label": texts.output.picture }, picture));
+}
+
+function showChart(place, { spec, text }) {
+  const chart = figure(spec);
+  chart.setAttribute("aria-label", text);
+  place.append(chart);
 }
 
 async function showFormula(place, { latex, text }) {

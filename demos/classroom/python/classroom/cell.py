@@ -49,7 +49,7 @@ class Session:
         """Run a cell and return the text of its error, or None. ``emit`` gets each output as it comes.
 
         An output is {"kind": "text", "text": …}, {"kind": "svg", "svg": …}, {"kind": "html", "html": …},
-        {"kind": "math", "latex": …} or {"kind": "chart", "spec": …}.
+        {"kind": "math", "latex": …, "text": …} or {"kind": "chart", "spec": …, "text": …}.
         """
         text = _Text(emit)
 
@@ -105,7 +105,7 @@ def output_of(value: Any) -> Output:
         if isinstance(value, Explanation):
             return {"kind": "math", "latex": value.latex(), "text": str(value)}
         if hasattr(value, "chart_spec"):
-            return {"kind": "chart", "spec": value.chart_spec}
+            return {"kind": "chart", "spec": value.chart_spec, "text": str(value)}
         if not isinstance(value, type) and hasattr(value, "_repr_html_"):
             markup = value._repr_html_()
             if markup is not None:
