@@ -284,8 +284,8 @@ def test_the_second_visit_needs_no_network_and_a_new_build_takes_over(chromium, 
         assert again == address
         visit(chromium, address, fresh=True)
         wait(chromium, "document.querySelector('.notice')?.textContent.includes('new version')")
-        names = chromium.execute_async_script("const done = arguments[0]; caches.keys().then(done)")
-        assert [name.split()[-1][:3] for name in names] == ["new"]
+        names = "caches.keys().then((k) => window.names = k.map((name) => name.split(' ').pop().slice(0, 3)).join())"
+        wait(chromium, f"({names}, window.names === 'new')")
         assert "new micrograd" in chromium.execute_async_script(
             "const done = arguments[0]; fetch('.').then((r) => r.text()).then(done)"
         )
