@@ -148,7 +148,7 @@ def test_what_cannot_be_interrupted_is_ended_with_its_variables(browser, site, i
     try:
         visit(browser, site, fresh=True)
         assert browser.execute_script("return crossOriginIsolated") == isolated
-        code = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+        code = "while True:\n    try:\n        while True: lost += 1\n    except BaseException: pass"
         write(browser, f"lost = 42\n{code if isolated else 'while True: pass'}")
         start(browser)
         wait(browser, "document.body.dataset.python === 'running'")
