@@ -55,6 +55,7 @@ export function figure(spec) {
   const place = element.appendChild(document.createElement("div"));
   let width = 0;
   element.className = "chart";
+  legend.className = "chart-legend";
   Object.assign(element.style, { margin: 0 });
   Object.assign(title.style, { fontWeight: 600 });
   Object.assign(legend.style, { display: "flex", flexWrap: "wrap", gap: "0 1.2em", margin: "0 0 0.4em", fontSize: "16px" });
@@ -62,6 +63,7 @@ export function figure(spec) {
   function draw() {
     if (!width) return; // it is not on the page yet
     const { svg, entries, label } = kinds[spec.kind](spec, width);
+    for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label"); // an image has no parts
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", `${spec.title}. ${label}`);
     title.textContent = spec.title;
