@@ -3,6 +3,7 @@
 
 import steps from "engine:steps";
 
+import { cell } from "./cell.js";
 import { element } from "./dom.js";
 import { editor } from "./editor.js";
 import { finish } from "./finish.js";
@@ -74,7 +75,10 @@ function showStep(place, links, number, { python, store, work }) {
   right.append(bar, element("section", { className: "file", "aria-label": texts.engine.editor }, box));
   const text = editor(box, { code: work.code, label: texts.engine.editor, onRun: run, onChange: (code) => (work.code = code) });
   const next = steps[number]?.title ?? texts.engine.last;
-  const page = step(left, { number, ...steps[number - 1], next, python, store, work, take: (code) => replace(code, texts.engine.takeSure) });
+  const page = step(left, { number, ...steps[number - 1], next, python, work, take: (code) => replace(code, texts.engine.takeSure) });
+
+  right.append(element("h3", {}, texts.engine.try));
+  const tried = tryCell(right, { python, store, work });
 
   async function run() {
     if (!stop.hidden) return;
@@ -123,8 +127,25 @@ function showStep(place, links, number, { python, store, work }) {
 
   return () => {
     text.destroy();
-    page.destroy();
+    tried.destroy();
   };
+}
+
+/** A cell that knows the names of the learner's file; each run begins with the file. */
+function tryCell(place, { python, store, work }) {
+  const run = async (code, { onOutput }) => {
+    const answer = await python.call("classroom.learner.run", work.code, code);
+    answer.outputs.forEach(onOutput);
+    return answer;
+  };
+  return cell(place, {
+    python: { run, stop: () => python.stop() },
+    store,
+    key: "engine.try",
+    code: texts.engine.tryCode,
+    name: "try",
+    label: texts.engine.tryLabel,
+  });
 }
 
 /** Download the code as a file. */

@@ -231,7 +231,7 @@ export const texts = {
     results: "Results",
     unchecked: "Press Check, or Ctrl + Enter in the file, and this step's cases are tried on your engine.",
     passed: (number) => `Step ${number} is passed.`,
-    failed: (holds, all) => `${holds} of ${all} cases of this step hold.`,
+    failed: (holds, all) => `Cases of this step that hold: ${holds} of ${all}.`,
     broken: (step) => `Something that held in step ${step} does not hold any more.`,
     problem: "Your file could not be checked.",
     line: (line) => `Line ${line}`,
