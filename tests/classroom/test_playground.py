@@ -4,36 +4,19 @@ import json
 import math
 import random
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
+import datasets
 import pytest
+from classroom import playground
 
 from micrograd import accumulate, data, evaluate, fit, losses, nn, ops, optim
 from micrograd.graph import nodes
 from micrograd.pictures.source import digits
 
-DEMOS = Path(__file__).parent.parent.parent / "demos"
-
-
-@pytest.fixture(scope="module")
-def playground():
-    """As it is found on the site: beside the demos' data sets."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(DEMOS)
-        patch.syspath_prepend(DEMOS / "classroom" / "python")
-        from classroom import playground
-
-        yield playground
-    for name in ("classroom", "classroom.playground", "datasets"):
-        sys.modules.pop(name, None)
-
 
 def by_hand(settings):
     """Samples, model and loss as a reader of the page would write them."""
-    import datasets
-
     random.seed(settings["seed"])
     samples = getattr(datasets, settings["data"])(60, settings["noise"], settings["seed"])
     init = "he" if settings["activation"] == "relu" else "xavier"
@@ -53,13 +36,13 @@ def numbers(model):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("optimizer", ["SGD", "momentum", "RMSprop", "Adam"])
-def test_an_update_is_accumulate_and_a_step_of_the_optimizer(playground, optimizer, reduction):
+def test_an_update_is_accumulate_and_a_step_of_the_optimizer(optimizer, reduction):
     settings = {"optimizer": optimizer, "reduction": reduction, "batch": 7, "rate": 0.05, "hidden": [3, 2]}
     begun = playground.start({**settings, "activation": "relu", "data": "circles"})
     samples, model, loss = by_hand(begun["settings"])
     own = optimizer_of(optimizer, model, 0.05)
     assert [[*x, y] for x, y in samples] == begun["samples"]
-    loader = data.DataLoader(samples, 7, shuffle=True, seed=1)
+    loader = data.DataLoader(samples, 7, shuffle=True, seed=2)
     epochs = [batch for _ in range(2) for batch in loader]
     assert [len(batch) for batch in epochs].count(4) == 2  # the last batch of an epoch has what remains
     for batch in epochs:
@@ -76,10 +59,10 @@ def test_an_update_is_accumulate_and_a_step_of_the_optimizer(playground, optimiz
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_epochs_are_those_of_fit(playground, reduction):
+def test_epochs_are_those_of_fit(reduction):
     begun = playground.start({"batch": 8, "reduction": reduction, "rate": 0.1})
     samples, model, loss = by_hand(begun["settings"])
-    loader = data.DataLoader(samples, 8, shuffle=True, seed=1)
+    loader = data.DataLoader(samples, 8, shuffle=True, seed=2)
     fit(loss, loader, optim.SGD(model.parameters(), lr=0.1), epochs=3, reduction=reduction, progress=False)
     state = playground.advance(updates=24, seconds=math.inf)
     assert state["epoch"] == 3
@@ -89,7 +72,7 @@ def test_epochs_are_those_of_fit(playground, reduction):
     assert state["accuracy"] == pytest.approx(right)
 
 
-def test_one_batch_and_one_sample_are_the_two_ends(playground):
+def test_one_batch_and_one_sample_are_the_two_ends():
     everything = playground.start({"batch": 60})
     assert len(everything["samples"]) == 60
     state = playground.advance()
@@ -99,7 +82,7 @@ def test_one_batch_and_one_sample_are_the_two_ends(playground):
     assert (len(state["batch"]["samples"]), state["epoch"]) == (1, 1 / 60)
 
 
-def test_the_shares_come_one_by_one_and_sum_to_the_gradient_and_then_the_weights_change(playground):
+def test_the_shares_come_one_by_one_and_sum_to_the_gradient_and_then_the_weights_change():
     begun = playground.start({"batch": 4, "hidden": [3]})
     samples, model, loss = by_hand(begun["settings"])
     for count in range(1, 5):
@@ -117,12 +100,13 @@ def test_the_shares_come_one_by_one_and_sum_to_the_gradient_and_then_the_weights
         assert state["update"] == 0
     state = playground.advance_sample()
     assert (state["update"], state["batch"]["finished"], state["batch"]["before"]) == (1, True, begun["weights"])
-    moved = [w - 0.3 * g for w, g in zip(begun["weights"], batch["gradient"])]
+    moved = [w - 1.0 * g for w, g in zip(begun["weights"], batch["gradient"])]
     assert state["weights"] == moved != begun["weights"]
-    assert len(playground.advance_sample()["batch"]["shares"]) == 1
+    following = playground.advance_sample()["batch"]
+    assert (len(following["shares"]), following["before"]) == (1, moved)
 
 
-def test_an_update_finishes_the_batch_that_has_begun(playground):
+def test_an_update_finishes_the_batch_that_has_begun():
     playground.start({"batch": 4})
     whole = playground.advance(updates=2, seconds=math.inf)
     playground.start({"batch": 4})
@@ -133,7 +117,7 @@ def test_an_update_finishes_the_batch_that_has_begun(playground):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "linear"])
 @pytest.mark.parametrize("hidden", [[], [4], [3, 8, 2]])
-def test_the_picture_is_what_the_model_says(playground, activation, hidden):
+def test_the_picture_is_what_the_model_says(activation, hidden):
     begun = playground.start({"activation": activation, "hidden": hidden, "data": "quadrants", "rate": 0.1})
     _, model, _ = by_hand(begun["settings"])
     state = playground.advance(updates=5, seconds=math.inf)
@@ -150,7 +134,7 @@ def test_the_picture_is_what_the_model_says(playground, activation, hidden):
     assert all(low1 < x1 < high1 and low2 < x2 < high2 for x1, x2 in points)
 
 
-def test_names_and_units_fit_the_numbers(playground):
+def test_names_and_units_fit_the_numbers():
     begun = playground.start({"hidden": [3, 2]})
     assert len(begun["parameters"]) == len(begun["weights"]) == 9 + 8 + 3
     assert begun["parameters"][0] == "w₁₁⁽¹⁾"
@@ -159,11 +143,11 @@ def test_names_and_units_fit_the_numbers(playground):
 
 
 LIVE = {"batch": 3, "rate": 0.01, "reduction": "sum", "optimizer": "Adam"}
-FRESH = {"hidden": [4], "activation": "relu", "data": "clouds", "noise": 0.3, "seed": 2}
+FRESH = {"hidden": [3], "activation": "relu", "data": "clouds", "noise": 0.3, "seed": 3}
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_a_live_control_goes_on_with_the_training(playground, name):
+def test_a_live_control_goes_on_with_the_training(name):
     playground.start({})
     before = playground.advance(updates=3, seconds=math.inf)
     changed = playground.change({name: LIVE[name]})
@@ -177,7 +161,7 @@ def test_a_live_control_goes_on_with_the_training(playground, name):
 
 
 @pytest.mark.parametrize("name", FRESH)
-def test_any_other_control_starts_anew(playground, name):
+def test_any_other_control_starts_anew(name):
     first = playground.start({})
     playground.advance(updates=3, seconds=math.inf)
     changed = playground.change({name: FRESH[name]})
@@ -188,7 +172,7 @@ def test_any_other_control_starts_anew(playground, name):
     assert playground.change({name: FRESH[name]})["anew"] is False  # it is what it was
 
 
-def test_what_is_turned_in_the_middle_of_a_batch_applies_from_the_next_one(playground):
+def test_what_is_turned_in_the_middle_of_a_batch_applies_from_the_next_one():
     playground.start({"batch": 4})
     first = playground.advance_sample()["batch"]["samples"]
     playground.change({"batch": 2, "reduction": "sum"})
@@ -200,7 +184,7 @@ def test_what_is_turned_in_the_middle_of_a_batch_applies_from_the_next_one(playg
     assert len(playground.advance()["batch"]["samples"]) == 2
 
 
-def test_sum_is_mean_with_the_rate_times_the_size(playground):
+def test_sum_is_mean_with_the_rate_times_the_size():
     playground.start({"batch": 10, "rate": 0.5})
     mean = playground.advance(updates=12, seconds=math.inf)
     playground.start({"batch": 10, "rate": 0.05, "reduction": "sum"})
@@ -210,7 +194,7 @@ def test_sum_is_mean_with_the_rate_times_the_size(playground):
     assert summed["curve"]["batch"][1:] == pytest.approx(mean["curve"]["batch"][1:])
 
 
-def test_updates_stop_when_the_time_is_over(playground, monkeypatch):
+def test_updates_stop_when_the_time_is_over(monkeypatch):
     playground.start({"batch": 1})
     clock = iter(range(100))
     monkeypatch.setattr(playground.time, "perf_counter", lambda: float(next(clock)))
@@ -219,7 +203,7 @@ def test_updates_stop_when_the_time_is_over(playground, monkeypatch):
     assert playground.advance(updates=3, seconds=0)["update"] == 9
 
 
-def test_a_long_curve_is_thinned_out_and_keeps_its_ends(playground, monkeypatch):
+def test_a_long_curve_is_thinned_out_and_keeps_its_ends(monkeypatch):
     monkeypatch.setattr(playground, "POINTS", 8)
     first = playground.start({"batch": 30, "hidden": []})
     state = playground.advance(updates=51, seconds=math.inf)
@@ -235,7 +219,7 @@ DIVERGING = {"activation": "linear", "hidden": [8, 8], "rate": 10.0, "batch": 60
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_a_training_that_diverges_says_what_happened_and_what_to_change(playground, reduction):
+def test_a_training_that_diverges_says_what_happened_and_what_to_change(reduction):
     playground.start({**DIVERGING, "reduction": reduction})
     states = [playground.advance() for _ in range(12)]
     state = states[-1]
@@ -253,7 +237,7 @@ def test_a_training_that_diverges_says_what_happened_and_what_to_change(playgrou
     assert playground.advance()["update"] == n + 1
 
 
-def test_a_gradient_that_is_not_finite_is_named(playground):
+def test_a_gradient_that_is_not_finite_is_named():
     playground.start({"hidden": [2, 2], "activation": "linear"})
     run = playground._run
     for parameter, name in zip(run.parameters, run.optimizer.names):
@@ -264,7 +248,17 @@ def test_a_gradient_that_is_not_finite_is_named(playground):
     json.dumps(state, allow_nan=False)
 
 
-def test_steps_that_are_too_long_are_told_before_a_number_overflows(playground):
+def test_a_score_beyond_all_bounds_is_told_as_json_can_hold_it():
+    playground.start({"hidden": [2, 2], "activation": "linear"})
+    for parameter in playground._run.parameters:
+        parameter.data = 1e200
+    state = playground.advance()
+    assert "dot(" in state["warning"]
+    json.dumps(state, allow_nan=False)
+    assert max(map(max, state["scores"])) == 1e6
+
+
+def test_steps_that_are_too_long_are_told_before_a_number_overflows():
     assert playground.start({})["warning"] == ""
     assert playground.advance(updates=30, seconds=math.inf)["warning"] == ""
     playground.change({"rate": 300.0})
@@ -273,7 +267,7 @@ def test_steps_that_are_too_long_are_told_before_a_number_overflows(playground):
     assert "smaller than 300" in warning
 
 
-def test_one_sample_shows_its_graph_and_changes_nothing(playground):
+def test_one_sample_shows_its_graph_and_changes_nothing():
     begun = playground.start({"batch": 4, "hidden": [3]})
     samples, model, loss = by_hand(begun["settings"])
     state = playground.advance_sample()
@@ -292,7 +286,7 @@ def test_one_sample_shows_its_graph_and_changes_nothing(playground):
     assert playground.advance()["weights"] == again["weights"] != state["weights"]
 
 
-def test_a_sample_of_the_last_batch_can_be_seen_with_the_weights_of_its_shares(playground):
+def test_a_sample_of_the_last_batch_can_be_seen_with_the_weights_of_its_shares():
     playground.start({"batch": 4, "hidden": [3]})
     first = playground.one_sample(7)
     state = playground.advance()
@@ -301,7 +295,27 @@ def test_a_sample_of_the_last_batch_can_be_seen_with_the_weights_of_its_shares(p
     assert playground.advance_sample()["weights"] == state["weights"]
 
 
-def test_nobody_else_s_random_numbers_change(playground):
+def test_stop_in_the_middle_of_a_sample_leaves_no_half_of_it(monkeypatch):
+    begun = playground.start({"batch": 4})
+    playground.advance_sample()
+    run = playground._run
+    error = run.error
+
+    def stopped(x, y):
+        error(x, y).backward()  # what has been added by then
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "error", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            playground.advance()
+    assert (run.finished, run.updates) == (True, 0)
+    assert [p.data for p in run.parameters] == begun["weights"]
+    batch = playground.advance()["batch"]
+    assert batch["gradient"] == pytest.approx([sum(column) for column in zip(*batch["shares"])], rel=1e-12, abs=1e-16)
+
+
+def test_nobody_else_s_random_numbers_change():
     random.seed(5)
     expected = random.random()
     random.seed(5)
@@ -329,7 +343,7 @@ def test_nobody_else_s_random_numbers_change(playground):
         ({"momentum": 0.9}, "the settings are batch, rate"),
     ],
 )
-def test_a_setting_that_is_not_possible_is_told(playground, settings, message):
+def test_a_setting_that_is_not_possible_is_told(settings, message):
     playground.start({})
     with pytest.raises(ValueError, match=re.escape(message)):
         playground.start(settings)
@@ -338,19 +352,19 @@ def test_a_setting_that_is_not_possible_is_told(playground, settings, message):
     assert playground.advance()["update"] == 1  # the one that runs is as it was
 
 
-def test_a_sample_that_there_is_not_is_told(playground):
+def test_a_sample_that_there_is_not_is_told():
     playground.start({})
     with pytest.raises(ValueError, match="from 0 to 59, got 60"):
         playground.one_sample(60)
 
 
-def test_before_the_first_start_it_says_so(playground, monkeypatch):
+def test_before_the_first_start_it_says_so(monkeypatch):
     monkeypatch.setattr(playground, "_run", None)
     with pytest.raises(ValueError, match="call start"):
         playground.advance()
 
 
-def test_all_that_is_told_is_json(playground):
+def test_all_that_is_told_is_json():
     begun = playground.start({})
     for told in (begun, playground.advance(), playground.advance_sample(), playground.change({"rate": 0.1})):
         assert json.loads(json.dumps(told, allow_nan=False)) == told

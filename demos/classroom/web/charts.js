@@ -25,12 +25,21 @@ const STYLES = [
   { stroke: "var(--good)", strokeWidth: 2.5, strokeDasharray: "9 3 2 3" },
   { stroke: "var(--ink)", strokeWidth: 2.5, strokeDasharray: "2 3" },
 ];
-const FAINT = { strokeWidth: 1, strokeDasharray: "none" };
+const FAINT = { strokeWidth: 1, strokeDasharray: "none", strokeOpacity: 0.6 };
 const CLASSES = [
   { y: 1, name: texts.charts.positive, fill: "var(--data)", symbol: "circle" },
   { y: -1, name: texts.charts.negative, fill: "var(--gradient)", symbol: "square" },
 ];
-const SURE = [0, 1, 3]; // scores from which on the colour of a region is darker
+const shade = (name, share) => `color-mix(in srgb, var(--${name}) ${share}%, var(--paper))`;
+const SHADES = new Map([
+  // The score from which on a region has this colour.
+  [-Number.MAX_VALUE, shade("gradient", 34)],
+  [-3, shade("gradient", 24)],
+  [-1, shade("gradient", 13)],
+  [0, shade("data", 13)],
+  [1, shade("data", 24)],
+  [3, shade("data", 34)],
+]);
 const NEAR = 24; // pixels from a sample within which a click chooses it
 
 const kinds = { curves: drawCurves, boundary: drawBoundary };
@@ -46,6 +55,7 @@ export function figure(spec) {
   const place = element.appendChild(document.createElement("div"));
   let width = 0;
   element.className = "chart";
+  legend.className = "chart-legend";
   Object.assign(element.style, { margin: 0 });
   Object.assign(title.style, { fontWeight: 600 });
   Object.assign(legend.style, { display: "flex", flexWrap: "wrap", gap: "0 1.2em", margin: "0 0 0.4em", fontSize: "16px" });
@@ -53,6 +63,7 @@ export function figure(spec) {
   function draw() {
     if (!width) return; // it is not on the page yet
     const { svg, entries, label } = kinds[spec.kind](spec, width);
+    for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label"); // an image has no parts
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", `${spec.title}. ${label}`);
     title.textContent = spec.title;
@@ -86,12 +97,12 @@ function drawCurves(spec, width) {
     ...(curve.faint ? { ...STYLES[i % STYLES.length], ...FAINT } : STYLES[i % STYLES.length]),
   }));
   const svg = plot({
-    ...frame(width, Math.round(Math.min(width * 0.62, 380))),
-    x: { label: spec.xlabel },
+    ...frame(width, Math.round(Math.min(width * 0.7, 420))),
+    x: { domain: extent(shown) },
     y: { type: spec.log ? "log" : "linear", nice: true },
     marks: [
       axisX({ ticks: Math.max(3, width / 110), label: spec.xlabel, labelAnchor: "center" }),
-      axisY({ ticks: 5, tickFormat: spec.log ? "~g" : undefined, label: spec.ylabel }),
+      axisY({ ticks: 5, tickFormat: brief, label: spec.ylabel }),
       spec.log ? null : ruleY([0], { stroke: "var(--line)" }),
       ...shown.map(({ points, ...style }) => line(points, { x: "0", y: "1", ...style })).reverse(), // the first on top
     ],
@@ -109,13 +120,21 @@ function points(curve, spec) {
   return pairs.filter(([, y]) => Number.isFinite(y) && (!spec.log || y > 0));
 }
 
+/** From the first x of all curves to the last, which is another one, so that there is an axis for a single point too. */
+function extent(shown) {
+  const all = shown.flatMap(({ points }) => (points.length ? [points[0][0], points.at(-1)[0]] : []));
+  const low = all.length ? Math.min(...all) : 0;
+  return [low, Math.max(low + 1, ...all)];
+}
+
 /** @param {Boundary} spec */
 function drawBoundary(spec, width) {
   const { low, high, scores, samples } = spec;
   const across = high[0] - low[0];
   const options = frame(width, 0);
   const inner = width - options.marginLeft - options.marginRight;
-  const height = Math.min((inner * (high[1] - low[1])) / across, inner) + options.marginTop + options.marginBottom;
+  const same = (inner * (high[1] - low[1])) / across; // the height where both axes have the same scale
+  const height = Math.min(Math.max(same, 0.7 * inner), inner) + options.marginTop + options.marginBottom;
   const svg = plot({
     ...options,
     height: Math.round(height),
@@ -158,17 +177,13 @@ function regions(low, high, scores) {
     x2: high[0] + half[0],
     y1: low[1] - half[1],
     y2: high[1] + half[1],
-    interpolate: "none",
+    value: (score) => score,
+    interpolate: null, // the scores are a grid already
     clip: true,
   };
   const flat = scores.flat();
-  const region = (sign, fill, threshold) => {
-    const values = sign > 0 ? flat : flat.map((score) => -score);
-    return contour(values, { ...cells, thresholds: [threshold], fill, fillOpacity: 0.13, stroke: "none" });
-  };
   return [
-    ...SURE.map((threshold) => region(1, "var(--data)", threshold)),
-    ...SURE.map((threshold) => region(-1, "var(--gradient)", threshold)),
+    contour(flat, { ...cells, thresholds: [...SHADES.keys()], fill: ({ value }) => SHADES.get(value), stroke: "none" }),
     contour(flat, { ...cells, thresholds: [0], stroke: "var(--ink)", strokeWidth: 2 }),
   ];
 }
@@ -214,6 +229,7 @@ function nearest(event, svg, samples) {
   return least <= NEAR ? far.indexOf(least) : null;
 }
 
+/** A number with three digits that count. */
 function brief(x) {
-  return String(Number(x.toPrecision(3)));
+  return (Math.abs(x) < 1e5 ? String(Number(x.toPrecision(3))) : x.toExponential(0)).replace("-", "−");
 }

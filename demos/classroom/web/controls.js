@@ -6,15 +6,16 @@ import { texts } from "./texts.js";
 // As in classroom/playground.py, which checks them.
 export const DEFAULTS = {
   batch: 10,
-  rate: 0.3,
+  rate: 1,
   reduction: "mean",
   optimizer: "SGD",
   hidden: [4],
   activation: "tanh",
   data: "moons",
   noise: 0.1,
-  seed: 1,
+  seed: 2,
 };
+export const FRESH = ["hidden", "activation", "data", "noise", "seed"]; // changing one of these starts a new training
 export const SAMPLES = 60;
 const RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30];
 const WIDEST = 8;
@@ -46,8 +47,8 @@ export function controls(onChange) {
   let now = DEFAULTS;
   let rates = RATES;
 
-  const batch = slider("batch", words.batch, { min: 1, max: SAMPLES, step: 1 }, Number, (value) => words.batchIs(value, SAMPLES));
-  const noise = slider("noise", words.noise, { min: 0, max: 0.5, step: 0.05 }, Number, String);
+  const batch = slider("batch", words.batch, { min: 1, max: SAMPLES, step: 1 }, (value) => words.batchIs(value, SAMPLES));
+  const noise = slider("noise", words.noise, { min: 0, max: 0.5, step: 0.05 });
   const layers = choice("hidden", words.layers, Object.fromEntries(Array.from({ length: DEEPEST + 1 }, (_, n) => [n, n])), {
     toText: (hidden) => hidden.length,
     fromText: (text) => Array.from({ length: Number(text) }, (_, i) => now.hidden[i] ?? 4),
@@ -85,15 +86,15 @@ export function controls(onChange) {
     return label;
   }
 
-  function slider(name, label, range, read, say) {
-    const said = element("output", {});
-    const input = element("input", { type: "range", name, ...range, oninput: () => onChange({ [name]: read(input.value) }) });
+  function slider(name, label, range, explain = () => "") {
+    const [said, small] = [element("output", {}), element("small", {})];
+    const input = element("input", { type: "range", name, ...range, oninput: () => onChange({ [name]: Number(input.value) }) });
     shows.push((settings) => {
       input.value = settings[name];
-      said.textContent = say(settings[name]);
-      input.setAttribute("aria-valuetext", said.textContent);
+      said.textContent = settings[name];
+      small.textContent = explain(settings[name]);
     });
-    return element("label", {}, element("span", {}, label, " ", said), input);
+    return element("label", {}, element("span", {}, label, " ", said), small, input);
   }
 
   /** The learning rate moves over a list of numbers, each about three times the one before. */

@@ -2,7 +2,7 @@
 // Python computes it in the worker, in classroom/playground.py; this page asks for the next part and draws what it gets.
 
 import { figure } from "./charts.js";
-import { controls, DEFAULTS, fromAddress, SAMPLES, toAddress } from "./controls.js";
+import { controls, DEFAULTS, FRESH, fromAddress, SAMPLES, toAddress } from "./controls.js";
 import { element } from "./dom.js";
 import { showOutput } from "./output.js";
 import { sharesTable } from "./shares.js";
@@ -36,6 +36,7 @@ export function mount(place, { python, store, route }) {
   let graphed = { at: 0, asking: false };
   let frame = 0;
   let paces = []; // [time, update] of the last second
+  let failed = ""; // what could not be done, until something else is asked for
   let gone = false;
 
   // ---- what is on the page ----
@@ -50,7 +51,7 @@ export function mount(place, { python, store, route }) {
   const warning = element("p", { className: "warning", role: "alert", hidden: true });
   const question = element("div", { className: "question", role: "status" });
   const form = controls(turn);
-  const boundary = figure({ kind: "boundary", title: words.boundary, low: [0, 0], high: [1, 1], scores: [], samples: [] });
+  const boundary = figure({ kind: "boundary", title: words.boundary, low: [-1.5, -1], high: [2.5, 1.5], scores: [], samples: [] });
   const curves = figure({ kind: "curves", title: words.curves, xlabel: words.axes.updates, ylabel: words.ylabel, curves: [] });
   const tableSays = element("p", { className: "says" }, words.loading);
   const table = sharesTable();
@@ -63,10 +64,10 @@ export function mount(place, { python, store, route }) {
   place.append(
     element("h2", {}, words.title),
     element("p", { className: "lead" }, words.lead),
-    element("section", { className: "try", "aria-label": words.tryThis }, element("h3", {}, words.tryThis), presets(), question),
+    element("section", { className: "try", "aria-label": words.tryThis }, element("div", { className: "presets" }, element("h3", {}, words.tryThis), ...presets()), question),
     element(
       "section",
-      { className: "transport", "aria-label": words.play },
+      { className: "transport", "aria-label": words.transport },
       element("div", { className: "keys" }, play, stepBatch, stepSample, reset, speed.label),
       element("dl", {}, ...Object.entries(figures).map(([name, dd]) => element("div", {}, element("dt", {}, words[name]), dd))),
     ),
@@ -82,7 +83,8 @@ export function mount(place, { python, store, route }) {
     element("section", { className: "one" }, element("h3", {}, words.graph), element("label", {}, words.graphChoose, " ", number), graphSays, graph),
   );
 
-  python.addEventListener("gone", begin);
+  const restart = () => begin();
+  python.addEventListener("gone", restart);
   form.show(settings);
   update();
   begin();
@@ -90,7 +92,7 @@ export function mount(place, { python, store, route }) {
     gone = true;
     pause();
     cancelAnimationFrame(frame);
-    python.removeEventListener("gone", begin);
+    python.removeEventListener("gone", restart);
   };
 
   // ---- asking Python ----
@@ -114,37 +116,41 @@ export function mount(place, { python, store, route }) {
   function fail(error) {
     if (gone) return;
     pause();
-    warn(error.message);
+    failed = error.message;
+    schedule();
+    warn();
   }
 
   /** A training from the start; the one before stays on the chart. */
   function begin() {
     pause();
     keepCurve();
+    failed = "";
     settings = { ...settings, ...turned };
     turned = {};
-    remember();
     return inTurn(async () => {
       try {
         await ask("start", settings);
       } catch (error) {
         if (state) throw error;
-        settings = DEFAULTS; // an address that holds what is not possible
+        failed = error.message; // an address that holds what is not possible
+        settings = DEFAULTS;
         form.show(settings);
         await ask("start", settings);
-        throw error;
       }
+      remember();
     });
   }
 
   /** Controls were turned: many at once while a slider moves, of which Python is told the last. */
   function turn(part) {
     turned = { ...turned, ...part };
+    failed = "";
     form.show({ ...settings, ...turned });
     inTurn(async () => {
       if (!Object.keys(turned).length) return;
       const next = { ...settings, ...turned };
-      const anew = ["hidden", "activation", "data", "noise", "seed"].some((name) => String(next[name]) !== String(settings[name]));
+      const anew = FRESH.some((name) => String(next[name]) !== String(settings[name]));
       turned = {};
       if (anew) keepCurve();
       settings = next;
@@ -155,6 +161,7 @@ export function mount(place, { python, store, route }) {
 
   function step(name, ...args) {
     pause();
+    failed = "";
     inTurn(() => ask(name, ...args));
   }
 
@@ -162,6 +169,7 @@ export function mount(place, { python, store, route }) {
     if (state?.diverged) begin();
     const { ask: call, every } = SPEEDS[speed.value];
     const mine = (player = {});
+    failed = "";
     paces = [];
     update();
     inTurn(() => {
@@ -204,7 +212,7 @@ export function mount(place, { python, store, route }) {
     const { batch, curve } = state;
     const size = batch.samples.length;
     const slow = !player || SPEEDS[speed.value].every > 0;
-    warn(state.warning);
+    warn();
     boundary.update({
       kind: "boundary",
       title: words.boundary,
@@ -226,7 +234,7 @@ export function mount(place, { python, store, route }) {
         ...earlier.map(({ settings: then, curve: old }) => ({ name: words.before(differs(then)), x: old[axis.value], y: old.all })),
       ],
     });
-    tableSays.textContent = !size ? words.tableEmpty : settings.reduction === "mean" ? words.tableMean(size) : words.tableSum;
+    tableSays.textContent = !size ? (state.diverged ? "" : words.tableEmpty) : settings.reduction === "mean" ? words.tableMean(size) : words.tableSum;
     table.hidden = !size;
     table.update({ names: fixed.parameters, units: fixed.units, weights: state.weights, batch }, chosen);
     figures.update.textContent = state.update;
@@ -242,7 +250,8 @@ export function mount(place, { python, store, route }) {
     const now = performance.now();
     paces = [...paces.filter(([time]) => now - time < 1000), [now, state.update]];
     const [[time, from]] = paces;
-    return player && now > time ? ((state.update - from) / ((now - time) / 1000)).toFixed(0) : "–";
+    const rate = (state.update - from) / ((now - time) / 1000);
+    return player && now > time ? rate.toFixed(rate < 10 ? 1 : 0) : "–";
   }
 
   /** The graph of the chosen sample, drawn anew once the training has gone on, but not for every picture. */
@@ -274,7 +283,8 @@ export function mount(place, { python, store, route }) {
     if (scroll) graph.parentElement.scrollIntoView({ block: "nearest" });
   }
 
-  function warn(text) {
+  function warn() {
+    const text = failed || state?.warning || "";
     if (warning.textContent !== text) warning.textContent = text;
     warning.hidden = !text;
   }
@@ -321,23 +331,25 @@ export function mount(place, { python, store, route }) {
 
   /** Buttons for things to try; one shows its question, with a button for each training that it compares. */
   function presets() {
-    return element("div", { className: "presets" }, ...words.presets.map((preset) => element("button", { type: "button", onclick: () => ask1(preset) }, preset.name)));
+    return words.presets.map((preset) => element("button", { type: "button", onclick: () => tryOut(preset) }, preset.name));
   }
 
-  function ask1(preset) {
-    const runs = preset.runs.map((one) => element("button", { type: "button", onclick: () => runPreset(preset, one) }, `▶ ${one.name}`));
+  function tryOut(preset) {
+    const runs = preset.runs.map((one) =>
+      element("button", { type: "button", onclick: () => setUp(preset, one).then(start) }, `${words.play}: ${one.name}`),
+    );
     question.replaceChildren(element("p", {}, preset.question), element("div", { className: "presets" }, ...runs));
-    earlier = [];
-    state = state && { ...state, update: 0 };
-    runPreset(preset, preset.runs[0], false);
+    setUp(preset, preset.runs[0]).then(() => {
+      earlier = [];
+      schedule();
+    });
   }
 
-  async function runPreset(preset, { settings: own, speed: at = "fast" }, plays = true) {
-    turned = { ...DEFAULTS, ...own };
+  function setUp(preset, one) {
+    turned = { ...DEFAULTS, ...one.settings };
     axis.value = preset.axis ?? "updates";
-    speed.value = at;
+    speed.value = one.speed ?? "fast";
     form.show(turned);
-    await begin();
-    if (plays) start();
+    return begin();
   }
 }

@@ -8,6 +8,7 @@ const TALLEST = 620; // pixels that all rows together should not exceed, if that
 const [SMALLEST, LARGEST] = [5, 24]; // pixels of a row
 const LETTERS = 14; // pixels
 const NUMBER = 64; // pixels that a number takes
+const NAMES = `17px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
 const FONT = `${LETTERS}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
 
 /**
@@ -95,14 +96,14 @@ function layout({ names, batch }, width) {
   const rows = names.length;
   const row = Math.min(Math.max(Math.floor(TALLEST / rows), SMALLEST), LARGEST);
   const named = row >= LETTERS + 2;
-  const label = named ? 70 : width < 600 ? 44 : 118;
+  const label = named ? 64 : width < 600 ? 44 : 118;
   const samples = batch.samples.length;
   const room = width - label - 2;
-  const ends = room > 3 * NUMBER + samples * 12 + 60 ? ["total", "change", "weight"] : ["total"];
-  const gap = room / (samples + 1) > 40 ? 16 : room / (samples + 1) > 22 ? 6 : 1; // a + fits into the first
+  const ends = named && room > 3 * NUMBER + samples * 12 + 60 ? ["total", "change", "weight"] : ["total"];
   const end = ends.length > 1 ? NUMBER + 6 : Math.max(24, Math.min(NUMBER + 6, room / 6));
-  const left = room - ends.length * (end + 16) - samples * gap;
-  const each = Math.min(Math.max(left / Math.max(samples, 1), 1), 96);
+  const pitch = (room - ends.length * (end + 16)) / samples; // of a column with the gap before the next one
+  const gap = pitch >= NUMBER + 16 ? 16 : pitch >= 38 ? 12 : pitch >= 8 ? 2 : pitch >= 4 ? 1 : 0;
+  const each = Math.min(pitch - gap, 96);
   const columns = batch.samples.map((sample, i) => ({ kind: "share", sample, i, left: label + i * (each + gap), width: each }));
   let x = label + samples * (each + gap) + 16 - gap;
   for (const kind of ends) {
@@ -134,21 +135,27 @@ function paint(pen, grid, { names, units, weights, batch }, chosen, at) {
     if (k < units.length - 1) pen.fillRect(0, y(first) - 0.5, grid.columns.at(-1).left + grid.columns.at(-1).width, 1);
   });
   pen.fillStyle = colour.ink;
+  pen.font = NAMES;
   if (grid.named) names.forEach((name, i) => pen.fillText(name, 0, y(i) + grid.row / 2));
 
+  pen.font = FONT;
   pen.textAlign = "center";
+  if (grid.columns[0].width < 20) {
+    const last = grid.columns[batch.samples.length - 1];
+    pen.fillText(words.samples(batch.samples.length), (grid.label + last.left + last.width) / 2, 14);
+  }
   grid.columns.forEach((column, c) => {
     const { kind, left, width, i, sample } = column;
     const middle = left + width / 2;
     const newest = kind === "share" ? !complete && i === shares.length - 1 : false;
-    const told = { share: width >= 26 ? String(sample) : "", total: width < 44 ? "Σ" : complete ? words.total : words.totalSoFar, change: words.change, weight: words.weight };
+    const told = { share: width >= 20 ? String(sample) : "", total: width < 44 ? "Σ" : complete ? words.total : words.totalSoFar, change: words.change, weight: words.weight };
     pen.fillStyle = kind === "share" && sample === chosen ? colour.mark : colour.ink;
     pen.font = `${newest || (kind === "total" && complete) ? "700 " : ""}${FONT}`;
     pen.fillText(told[kind], middle, 14);
     const sign = kind === "share" ? (i ? "+" : "") : { total: "=", change: "→", weight: "" }[kind];
     const signAt = left - (kind === "share" ? grid.gap : 16) / 2;
     pen.fillStyle = colour.quiet;
-    if (sign && (kind !== "share" || grid.gap >= 16)) pen.fillText(sign, signAt, 14);
+    if (sign && (kind !== "share" || grid.gap >= 12)) pen.fillText(sign, signAt, 14);
     const numbers = { share: shares[i], total: shares.length ? gradient : null, change: finished && shares.length ? weights.map((w, k) => w - before[k]) : null, weight: weights }[kind];
     const coloured = kind === "share" || kind === "total";
     names.forEach((_, k) => {
@@ -174,7 +181,7 @@ function paint(pen, grid, { names, units, weights, batch }, chosen, at) {
         pen.fillStyle = kind === "weight" ? colour.data : colour.ink;
         pen.fillText(brief(x), middle, top + high / 2 + 0.5);
         pen.fillStyle = colour.quiet;
-        if (sign && (kind !== "share" || grid.gap >= 16)) pen.fillText(sign, signAt, top + high / 2);
+        if (sign && (kind !== "share" || grid.gap >= 12)) pen.fillText(sign, signAt, top + high / 2);
       }
     });
     const tall = grid.rows * grid.row;
@@ -211,7 +218,7 @@ function largest(numbers) {
 function brief(x) {
   const size = Math.abs(x);
   const text = size < 10 ? x.toFixed(4) : size < 1000 ? x.toFixed(2) : x.toExponential(0);
-  return text.replace("-", "−");
+  return Number(text) ? text.replace("-", "−") : "0";
 }
 
 /** As micrograd's pictures write numbers: four digits that count. */

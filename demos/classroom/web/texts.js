@@ -50,16 +50,16 @@ export const texts = {
       {
         name: "A batch is a sum",
         question: "Four samples, one after the other. When do the weights change, and by which column of the table?",
-        runs: [{ name: "one sample a second", speed: "sample", settings: { batch: 4, rate: 1, hidden: [2] } }],
+        runs: [{ name: "one sample a second", speed: "sample", settings: { batch: 4, hidden: [2] } }],
       },
       {
         name: "One sample or all?",
         question: "Train for some epochs with B = 1, then as many with B = N. Which loss is smoother? Which falls further in an epoch?",
         axis: "epochs",
         runs: [
-          { name: "B = 1", settings: { batch: 1 } },
-          { name: "B = 10", settings: { batch: 10 } },
-          { name: "B = N = 60", settings: { batch: 60 } },
+          { name: "B = 1", settings: { batch: 1, rate: 0.3 } },
+          { name: "B = 10", settings: { batch: 10, rate: 0.3 } },
+          { name: "B = N = 60", settings: { batch: 60, rate: 0.3 } },
         ],
       },
       {
@@ -76,15 +76,15 @@ export const texts = {
         question: "A unit draws one straight line. How many units does it take to close in the inner circle?",
         runs: [1, 2, 3, 4].map((units) => ({
           name: `${units} unit${units > 1 ? "s" : ""}`,
-          settings: { data: "circles", hidden: [units], rate: 1 },
+          settings: { data: "circles", hidden: [units] },
         })),
       },
       {
         name: "Without θ",
         question: "Two layers of 8 units without an activation: why is the boundary a straight line all the same?",
         runs: [
-          { name: "linear", settings: { hidden: [8, 8], activation: "linear", rate: 0.1 } },
-          { name: "tanh", settings: { hidden: [8, 8], activation: "tanh", rate: 0.1 } },
+          { name: "linear", settings: { hidden: [8, 8], activation: "linear", rate: 0.3 } },
+          { name: "tanh", settings: { hidden: [8, 8], activation: "tanh", rate: 0.3 } },
         ],
       },
       {
@@ -98,6 +98,7 @@ export const texts = {
       },
     ],
 
+    transport: "Run the training",
     play: "Play",
     pause: "Pause",
     stepBatch: "One batch",
@@ -106,10 +107,10 @@ export const texts = {
     resetHint: "The same weights and points as at the start",
     speed: "speed",
     speeds: {
-      sample: "one sample a second",
-      samples: "4 samples a second",
-      update: "one batch a second",
-      updates: "10 batches a second",
+      sample: "1 sample / s",
+      samples: "4 samples / s",
+      update: "1 batch / s",
+      updates: "10 batches / s",
       fast: "as fast as it goes",
     },
     loading: "Python is loading; then you can play.",
@@ -120,7 +121,7 @@ export const texts = {
     freshHint: "starts anew",
     batch: "batch size B",
     batchIs: (size, all) =>
-      size === 1 ? "1: stochastic gradient descent" : size === all ? `${all} = N: batch gradient descent` : `${size} of N = ${all}: mini-batch`,
+      size === 1 ? "stochastic" : size === all ? "all: batch gradient descent" : `mini-batch of N = ${all}`,
     rate: "learning rate η",
     reduction: "over the batch",
     reductions: { mean: "mean", sum: "sum" },
@@ -133,14 +134,14 @@ export const texts = {
     units: (layer) => `units in layer ${layer}`,
     activation: "activation θ",
     activations: { tanh: "tanh", relu: "ReLU", sigmoid: "sigmoid", linear: "none (linear)" },
-    seed: "seed of points and weights",
+    seed: "seed",
 
     update: "update",
     epoch: "epoch",
     loss: "mean loss",
     right: "right",
     rightOf: (count, all) => `${count} of ${all}`,
-    pace: "updates a second",
+    pace: "updates / s",
 
     boundary: "What the network says",
     curves: "Loss",
@@ -169,6 +170,7 @@ export const texts = {
     tableSum: "A column is what one sample adds to each gradient: its δ · x. The sum of the columns is the gradient; the optimizer changes the weights by it, once.",
     tableLabel: (rows, columns) => `Table of ${rows} parameters and ${columns} samples. Arrow keys move, Enter shows the sample.`,
     sample: "sample",
+    samples: (count) => `${count} samples`,
     total: "sum",
     totalSoFar: "so far",
     change: "change",
@@ -188,7 +190,7 @@ export const texts = {
     graphHint: "Choose a point in the plane, or a column of the table.",
     graphSays: (sample) =>
       `x = (${sample.x[0].toFixed(2)}, ${sample.x[1].toFixed(2)}), y = ${sample.y > 0 ? "+1" : "−1"}, loss e = ${sample.loss.toPrecision(4)}. `,
-    graphBefore: "The weights are those with which its column of the table was computed; a weight's share is δ · x.",
+    graphBefore: "The weights are those with which its column of the table was computed: a weight's share is δ · x, and for the mean that divided by B.",
     graphNow: "The weights are those of now.",
   },
 

@@ -41,8 +41,8 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 ACTIVATIONS = {"tanh": "xavier", "relu": "he", "sigmoid": "xavier", "linear": "xavier"}
 
 # Changing one of these goes on with the training; changing one of the others starts a new one.
-LIVE = {"batch": 10, "rate": 0.3, "reduction": "mean", "optimizer": "SGD"}
-DEFAULTS: dict[str, Any] = {**LIVE, "hidden": [4], "activation": "tanh", "data": "moons", "noise": 0.1, "seed": 1}
+LIVE = {"batch": 10, "rate": 1.0, "reduction": "mean", "optimizer": "SGD"}
+DEFAULTS: dict[str, Any] = {**LIVE, "hidden": [4], "activation": "tanh", "data": "moons", "noise": 0.1, "seed": 2}
 
 _CHOICES = {
     "reduction": ["mean", "sum"],
@@ -147,7 +147,7 @@ class Run:
         self.optimizer.step()
         try:
             self._look()
-        except ValueError:
+        except BaseException:
             before.restore()
             raise
         self.finished = True
@@ -170,6 +170,9 @@ class Run:
             what = f"in update {self.updates + 1} a number has become too large ({cause})"
             self.trouble = f"The training has diverged: {what}. {self._advice()}"
             self._forget_batch()
+        except BaseException:  # somebody pressed Stop, in the middle of a sample maybe
+            self._forget_batch()
+            raise
 
     def take_update(self) -> None:
         """The parts of an update up to the change of the weights."""
@@ -287,7 +290,7 @@ class Run:
             error = self.error(x, y)
             error.label = "e"
             error.backward()
-            svg = draw(error, model=self.model).svg()
+            svg = draw(error, model=self.model).pipe("svg", encoding="utf-8")
             with no_grad():
                 score = float(self.model(x))
         finally:
