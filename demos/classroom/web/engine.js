@@ -72,7 +72,8 @@ function showStep(place, links, number, { python, store, work }) {
   const stop = element("button", { type: "button", hidden: true, onclick: () => python.stop() }, texts.python.stop);
   const bar = element("div", { className: "bar" }, check, stop, element("span", { className: "spring" }), ...files());
   const box = element("div", { className: "editor" });
-  right.append(bar, element("section", { className: "file", "aria-label": texts.engine.editor }, box));
+  const file = element("section", { className: "file", "aria-label": texts.engine.editor }, box);
+  right.append(bar, file);
   const text = editor(box, { code: work.code, label: texts.engine.editor, onRun: run, onChange: (code) => (work.code = code) });
   const next = steps[number]?.title ?? texts.engine.last;
   const page = step(left, { number, ...steps[number - 1], next, python, work, take: (code) => replace(code, texts.engine.takeSure) });
@@ -81,12 +82,13 @@ function showStep(place, links, number, { python, store, work }) {
   const tried = tryCell(right, { python, store, work });
 
   async function run() {
-    if (!stop.hidden) return;
+    if (file.dataset.state === "running") return;
+    file.dataset.state = "running";
     stop.hidden = false;
-    check.disabled = true;
     await page.check();
+    if (document.activeElement === stop) check.focus();
     stop.hidden = true;
-    check.disabled = false;
+    file.dataset.state = "done";
     links.update();
   }
 

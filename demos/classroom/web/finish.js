@@ -26,15 +26,7 @@ export function finish(place, { python, work }) {
 
     async function train() {
       stopped = false;
-      start.disabled = true;
-      stop.hidden = false;
-      try {
-        await go();
-      } catch (error) {
-        said.textContent = error.message;
-      }
-      start.disabled = false;
-      stop.hidden = true;
+      await whileRunning(start, stop, said, go);
     }
 
     async function go() {
@@ -73,17 +65,11 @@ export function finish(place, { python, work }) {
     const stop = element("button", { type: "button", hidden: true, onclick: () => python.stop() }, texts.python.stop);
 
     async function compare() {
-      start.disabled = true;
-      stop.hidden = false;
-      said.textContent = texts.engine.checking;
-      try {
+      await whileRunning(start, stop, said, async () => {
+        said.textContent = texts.engine.checking;
         const answer = await python.call("classroom.finished.compare", work.code);
         if (!tell(said, answer.problem)) show(answer);
-      } catch (error) {
-        said.textContent = error.message;
-      }
-      start.disabled = false;
-      stop.hidden = true;
+      });
     }
 
     function show({ graph, gradients, milliseconds: [yours, ours], levels }) {
@@ -107,6 +93,19 @@ export function finish(place, { python, work }) {
   return () => {
     gone = true;
   };
+}
+
+/** Do some work, once at a time, with a button that stops it. */
+async function whileRunning(start, stop, said, work) {
+  if (!stop.hidden) return;
+  stop.hidden = false;
+  try {
+    await work();
+  } catch (error) {
+    said.textContent = error.message;
+  }
+  if (document.activeElement === stop) start.focus();
+  stop.hidden = true;
 }
 
 /** Show a problem with the learner's file, if there is one. */
