@@ -76,7 +76,7 @@ export function finish(place, { python, work }) {
       const different = gradients.filter(([, a, b]) => !(Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b)))).map(([name]) => name);
       said.textContent = different.length ? words.different(different) : words.same(gradients.length);
       found.replaceChildren(
-        table([words.name, words.yours, words.ours], gradients.map(([name, a, b]) => [name, a.toPrecision(6), b.toPrecision(6)])),
+        table([words.name, words.yours, words.ours], gradients.map(([name, a, b]) => [name, digits(a), digits(b)])),
         element("details", {}, element("summary", {}, words.code), element("pre", { className: "code" }, graph)),
         element("p", {}, words.time(yours.toPrecision(2), ours.toPrecision(2), (yours / ours).toPrecision(2))),
         table(
@@ -112,6 +112,10 @@ async function whileRunning(start, stop, said, work) {
 function tell(place, problem) {
   if (problem) place.textContent = problem.line ? `${texts.engine.line(problem.line)}: ${problem.text}` : problem.text;
   return Boolean(problem);
+}
+
+function digits(number) {
+  return number.toPrecision(6).replace("-", "−");
 }
 
 function table(head, rows) {

@@ -268,7 +268,7 @@ export const texts = {
       time: (yours, ours, ratio) => `Forward and backward: ${yours} ms on yours, ${ours} ms on micrograd's engine. That is ${ratio} times as long.`,
       level: "level",
       holds: "cases hold",
-      verdict: "",
+      verdict: "result",
       passed: "passed",
       failed: "not passed",
     },
