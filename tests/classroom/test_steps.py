@@ -6,6 +6,7 @@ import pytest
 from classroom import finished, learner
 from classroom.steps import FOLDER, STEPS, changed, check
 
+from micrograd import Value
 from micrograd.conformance.cases import CASES
 
 NUMBERS = range(1, 11)
@@ -98,9 +99,10 @@ def test_numbers_in_a_text_are_those_of_its_solution(step):
     code = re.search("```python\n(.*?)```", text(step), re.DOTALL)[1]
     names = vars(learner.load(solution(step)))
     exec(code, names)
-    for expression, number in re.findall(r"^(?:\w+ = )?(.+?) +# (-?[\d.]+)$", code, re.MULTILINE):
-        got = eval(expression, names)
-        assert getattr(got, "data", got) == float(number)
+    shown = re.findall(r"^(.+?) +# (-?[\d.]+)$", code, re.MULTILINE)
+    assert shown
+    for expression, number in shown:
+        assert eval(expression, names) == float(number)
 
 
 def test_changed_lines():
@@ -262,6 +264,7 @@ def test_only_the_first_example_is_drawn():
         ("class Value:\n    def __init__(self, data)\n", 1, "SyntaxError: expected ':'", 2),
         ("class Value:\npass", 1, "IndentationError: expected an indented block after class definition on line 1", 2),
         ("x = 0\ny = 1 / x\n", 1, "ZeroDivisionError: division by zero  (in my_engine.py, line 2: y = 1 / x)", 2),
+        ("import json\njson.loads('{')", 1, "JSONDecodeError", 2),
         ("import nump", 1, "ModuleNotFoundError: No module named 'nump'  (in my_engine.py, line 1: import nump)", 1),
         ("import sys\nsys.exit()", 1, "SystemExit  (in my_engine.py, line 2: sys.exit())", 2),
         ("", 1, "There is no class Value in the file yet. Begin with: class Value:", 0),
@@ -350,6 +353,25 @@ def test_what_the_file_prints_is_shown_and_a_flood_is_cut(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_stop_says_where_the_engine_was():
+    """The page's Stop arrives as a KeyboardInterrupt, in the line that runs."""
+    code = wrong(2, ("        self.grad = grad", "        raise KeyboardInterrupt"))
+    answer = check(code, 2)
+    assert not answer["passed"]
+    assert answer["problem"] == {"text": "Stopped while it ran: raise KeyboardInterrupt", "line": 23}
+    assert learner.problem(KeyboardInterrupt()) == {"text": "Stopped.", "line": 0}
+
+
+def test_a_cell_tries_the_file_and_leaves_nothing_behind():
+    code = solution(2)
+    assert learner.run(code, "a = Value(2.0)\n(a * a).data") == {
+        "outputs": [{"kind": "text", "text": "4.0\n"}],
+        "error": None,
+    }
+    assert learner.run(code, "a")["error"].endswith("NameError: name 'a' is not defined")
+    assert learner.run("class Value", "1")["error"] == "SyntaxError: expected ':'"
+
+
 def test_each_check_begins_anew():
     """Nothing is left of the file before: neither its names nor its class."""
     check("stale = 1\n" + solution(1), 1)
@@ -383,6 +405,7 @@ def test_an_engine_of_values_alone_borrows_the_rest_and_learns_the_same():
     """micrograd's own Value stands for the learner's: an independent reference."""
     begun, ours = train("from micrograd import Value", 2)
     assert begun["borrowed"] == ["MLP", "accumulate", "SGD"]
+    assert {type(p) for p in finished._training.net.parameters()} == {Value}
     _, theirs = train(solution(10), 2)
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-9)
     assert not ours["done"]
@@ -421,7 +444,7 @@ def test_a_training_needs_a_start():
 def test_the_finished_engine_beside_ours():
     answer = finished.compare(solution(10))
     assert answer["problem"] is None
-    assert " ".join(name for name, _, _ in answer["gradients"]) == "w1 w2 w3 w4 u1 u2 b s1 s2 s e"
+    assert " ".join(name for name, _, _ in answer["gradients"]) == "x1 x2 w1 w2 w3 w4 u1 u2 b s1 s2 s e"
     for _, theirs, ours in answer["gradients"]:
         assert theirs == pytest.approx(ours, rel=1e-12)
     assert [level["passed"] for level in answer["levels"]] == [True] * 9
@@ -430,5 +453,6 @@ def test_the_finished_engine_beside_ours():
 
 def test_a_wrong_engine_beside_ours():
     answer = finished.compare(wrong(10, ("parent.grad += node", "parent.grad = node")))
+    assert [name for name, theirs, ours in answer["gradients"] if theirs != ours] == ["x1", "x2"]
     assert next(level["level"] for level in answer["levels"] if not level["passed"]) == 2
     assert finished.compare("class Value: pass")["problem"]

@@ -3,6 +3,7 @@
 
 import steps from "engine:steps";
 
+import { cell } from "./cell.js";
 import { element } from "./dom.js";
 import { editor } from "./editor.js";
 import { finish } from "./finish.js";
@@ -71,18 +72,23 @@ function showStep(place, links, number, { python, store, work }) {
   const stop = element("button", { type: "button", hidden: true, onclick: () => python.stop() }, texts.python.stop);
   const bar = element("div", { className: "bar" }, check, stop, element("span", { className: "spring" }), ...files());
   const box = element("div", { className: "editor" });
-  right.append(bar, element("section", { className: "file", "aria-label": texts.engine.editor }, box));
+  const file = element("section", { className: "file", "aria-label": texts.engine.editor }, box);
+  right.append(bar, file);
   const text = editor(box, { code: work.code, label: texts.engine.editor, onRun: run, onChange: (code) => (work.code = code) });
   const next = steps[number]?.title ?? texts.engine.last;
-  const page = step(left, { number, ...steps[number - 1], next, python, store, work, take: (code) => replace(code, texts.engine.takeSure) });
+  const page = step(left, { number, ...steps[number - 1], next, python, work, take: (code) => replace(code, texts.engine.takeSure) });
+
+  right.append(element("h3", {}, texts.engine.try));
+  const tried = tryCell(right, { python, store, work });
 
   async function run() {
-    if (!stop.hidden) return;
+    if (file.dataset.state === "running") return;
+    file.dataset.state = "running";
     stop.hidden = false;
-    check.disabled = true;
     await page.check();
+    if (document.activeElement === stop) check.focus();
     stop.hidden = true;
-    check.disabled = false;
+    file.dataset.state = "done";
     links.update();
   }
 
@@ -123,8 +129,25 @@ function showStep(place, links, number, { python, store, work }) {
 
   return () => {
     text.destroy();
-    page.destroy();
+    tried.destroy();
   };
+}
+
+/** A cell that knows the names of the learner's file; each run begins with the file. */
+function tryCell(place, { python, store, work }) {
+  const run = async (code, { onOutput }) => {
+    const answer = await python.call("classroom.learner.run", work.code, code);
+    answer.outputs.forEach(onOutput);
+    return answer;
+  };
+  return cell(place, {
+    python: { run, stop: () => python.stop() },
+    store,
+    key: "engine.try",
+    code: texts.engine.tryCode,
+    name: "try",
+    label: texts.engine.tryLabel,
+  });
 }
 
 /** Download the code as a file. */

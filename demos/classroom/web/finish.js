@@ -26,15 +26,7 @@ export function finish(place, { python, work }) {
 
     async function train() {
       stopped = false;
-      start.disabled = true;
-      stop.hidden = false;
-      try {
-        await go();
-      } catch (error) {
-        said.textContent = error.message;
-      }
-      start.disabled = false;
-      stop.hidden = true;
+      await whileRunning(start, stop, said, go);
     }
 
     async function go() {
@@ -73,24 +65,18 @@ export function finish(place, { python, work }) {
     const stop = element("button", { type: "button", hidden: true, onclick: () => python.stop() }, texts.python.stop);
 
     async function compare() {
-      start.disabled = true;
-      stop.hidden = false;
-      said.textContent = texts.engine.checking;
-      try {
+      await whileRunning(start, stop, said, async () => {
+        said.textContent = texts.engine.checking;
         const answer = await python.call("classroom.finished.compare", work.code);
         if (!tell(said, answer.problem)) show(answer);
-      } catch (error) {
-        said.textContent = error.message;
-      }
-      start.disabled = false;
-      stop.hidden = true;
+      });
     }
 
     function show({ graph, gradients, milliseconds: [yours, ours], levels }) {
       const different = gradients.filter(([, a, b]) => !(Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b)))).map(([name]) => name);
       said.textContent = different.length ? words.different(different) : words.same(gradients.length);
       found.replaceChildren(
-        table([words.name, words.yours, words.ours], gradients.map(([name, a, b]) => [name, a.toPrecision(6), b.toPrecision(6)])),
+        table([words.name, words.yours, words.ours], gradients.map(([name, a, b]) => [name, digits(a), digits(b)])),
         element("details", {}, element("summary", {}, words.code), element("pre", { className: "code" }, graph)),
         element("p", {}, words.time(yours.toPrecision(2), ours.toPrecision(2), (yours / ours).toPrecision(2))),
         table(
@@ -109,10 +95,27 @@ export function finish(place, { python, work }) {
   };
 }
 
+/** Do some work, once at a time, with a button that stops it. */
+async function whileRunning(start, stop, said, work) {
+  if (!stop.hidden) return;
+  stop.hidden = false;
+  try {
+    await work();
+  } catch (error) {
+    said.textContent = error.message;
+  }
+  if (document.activeElement === stop) start.focus();
+  stop.hidden = true;
+}
+
 /** Show a problem with the learner's file, if there is one. */
 function tell(place, problem) {
   if (problem) place.textContent = problem.line ? `${texts.engine.line(problem.line)}: ${problem.text}` : problem.text;
   return Boolean(problem);
+}
+
+function digits(number) {
+  return number.toPrecision(6).replace("-", "−");
 }
 
 function table(head, rows) {

@@ -1,15 +1,14 @@
-// One step: its text, what came of the check, a hint, the solution, and a cell to try the class in.
+// One step: its text, what came of the check, a hint, the solution.
 
-import { cell } from "./cell.js";
 import { element } from "./dom.js";
 import { showResults } from "./results.js";
 import { texts } from "./texts.js";
 
 /**
  * A step at the end of `place`. `take` is called with the solution if the learner takes it over.
- * Returns {check, clear, destroy}; `check` resolves when the results are shown.
+ * Returns {check, clear}; `check` resolves when the results are shown.
  */
-export function step(place, { number, title, text, write, hint, solution, next, python, store, work, take }) {
+export function step(place, { number, title, text, write, hint, solution, next, python, work, take }) {
   const said = element("p", { className: "verdict", role: "status" }, texts.engine.unchecked);
   const found = element("div", { className: "found" });
   const help = element("div", { className: "help" });
@@ -23,7 +22,6 @@ export function step(place, { number, title, text, write, hint, solution, next, 
     help,
   );
   offerHint();
-  const tried = tryCell();
 
   async function check() {
     const timer = setTimeout(() => (said.textContent = texts.engine.checking), 300);
@@ -86,22 +84,5 @@ export function step(place, { number, title, text, write, hint, solution, next, 
     return element("section", { className: "solution" }, heading, element("p", {}, texts.engine.solutionIs), code, button);
   }
 
-  function tryCell() {
-    const run = async (code, { onOutput }) => {
-      const answer = await python.call("classroom.learner.run", work.code, code);
-      answer.outputs.forEach(onOutput);
-      return answer;
-    };
-    place.append(element("h3", {}, texts.engine.try));
-    return cell(place, {
-      python: { run, stop: () => python.stop() },
-      store,
-      key: "engine.try",
-      code: texts.engine.tryCode,
-      name: "try",
-      label: texts.engine.tryLabel,
-    });
-  }
-
-  return { check, clear, destroy: () => tried.destroy() };
+  return { check, clear };
 }

@@ -24,10 +24,11 @@ HELPERS = ("MLP", "accumulate", "SGD")
 
 # One sample through a net of 2-2-1: small enough that its gradients fit on a page.
 GRAPH = """
+x1, x2 = Value(0.8), Value(-0.4)
 w1, w2, w3, w4 = Value(0.5), Value(-1.0), Value(1.5), Value(0.25)
 u1, u2, b = Value(2.0), Value(-0.5), Value(0.1)
-s1 = w1 * 0.8 + w2 * -0.4
-s2 = w3 * 0.8 + w4 * -0.4
+s1 = w1 * x1 + w2 * x2
+s2 = w3 * x1 + w4 * x2
 s = u1 * s1.tanh() + u2 * s2.tanh() + b
 e = (s - 1.0) ** 2
 e.backward()
