@@ -7,7 +7,6 @@ import html
 import json
 import re
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +110,18 @@ def test_an_edited_cell_shows_the_edited_result_and_is_kept(browser, site):
     assert code_in(browser) == before
 
 
+def test_an_explanation_is_shown_as_a_formula(browser, site):
+    visit(browser, site)
+    write(
+        browser,
+        "from micrograd import Value, explain\na = Value(3.0, label='a')\ne = a * a\ne.backward()\nexplain(a, e)",
+    )
+    start(browser)
+    finish(browser)
+    assert wait(browser, "document.querySelectorAll('.formula math mfrac').length") >= 3
+    assert "∂" in cell(browser).find_element(By.CSS_SELECTOR, ".formula math").text
+
+
 def test_a_prediction_comes_before_the_answer_and_is_kept(browser, site):
     visit(browser, site, "lesson/3")
     asks = browser.find_element(By.CSS_SELECTOR, ".asks")
@@ -192,16 +203,62 @@ def test_labels_and_text_are_text(tab):
     assert run(tab, f"raise ValueError({label!r})").endswith(label)
 
 
-def test_html_runs_in_a_frame_without_access(tab, site):
-    page = "<p>hello<script>try { parent.hurt = 1 } catch {} try { top.location = 'https://example.org/' } catch {}"
-    page += "fetch('https://example.org/f'); location = 'https://example.org/l'</script>"
-    page += "<img src='https://example.org/i'><a href='https://example.org/a' target=_top>out</a>"
+def test_a_picture_is_cleaned(tab):
+    svg = '<svg width="9pt" viewBox="0 0 9 9" onload="hurt=1"><script>hurt=1</script><image href="x" onerror="hurt=1"/>'
+    svg += "</svg>"
+    write(
+        tab,
+        f"""from micrograd import Value, draw
+from micrograd.pictures import render
+layout, render.layout = render.layout, lambda source, form: {svg.encode()}
+try:
+    display(draw(Value(1.0) * 2))
+finally:
+    render.layout = layout
+""",
+    )
+    start(tab)
+    finish(tab)
+    shown = cell(tab).find_element(By.CSS_SELECTOR, ".picture").get_property("innerHTML")
+    assert "<svg" in shown
+    assert not re.search("onload|onerror|script", shown)
+
+
+def show_html(tab, page):
+    """Let a cell show HTML, and return its frame."""
     write(tab, f"class Page:\n    def _repr_html_(self): return {page!r}\nPage()")
     start(tab)
     finish(tab)
-    time.sleep(0.5)  # for what it tries
+    return cell(tab).find_element(By.TAG_NAME, "iframe")
+
+
+def test_html_runs_in_a_frame_from_which_nothing_leaves(tab):
+    page = """<p id=seen></p><img src=https://example.org/i><script>
+        document.addEventListener("securitypolicyviolation", (event) => seen.append(event.effectiveDirective, " "));
+        try { parent.hurt = 1 } catch { seen.append("parent ") }
+        try { localStorage.a = 1 } catch { seen.append("storage ") }
+        fetch("https://example.org/f").catch(() => seen.append("fetch "));</script><p onclick="hurt=1">"""
+    frame = show_html(tab, page)
+    assert frame.get_attribute("sandbox") == "allow-scripts"
+    tab.switch_to.frame(frame)
+    try:
+        wait(tab, "document.getElementById('seen').textContent.includes('fetch ')")
+        seen = tab.find_element(By.ID, "seen").text.split()
+    finally:
+        tab.switch_to.default_content()
+    assert set(seen) == {"parent", "storage", "img-src", "connect-src", "fetch", "script-src-attr"}
+
+
+def test_a_frame_goes_nowhere(tab, site):
+    tab.execute_script(
+        "window.stopped = []; document.addEventListener('securitypolicyviolation',"
+        " (event) => window.stopped.push(event.effectiveDirective + ' ' + event.blockedURI))"
+    )
+    show_html(
+        tab, "<script>try { top.location = 'https://example.org/' } catch {} location = 'https://example.org/'</script>"
+    )
+    assert wait(tab, "window.stopped[0]") == "frame-src https://example.org"
     assert tab.current_url.startswith(site)
-    assert cell(tab).find_element(By.TAG_NAME, "iframe").get_attribute("sandbox") == "allow-scripts"
 
 
 @pytest.mark.parametrize(
