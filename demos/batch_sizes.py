@@ -6,6 +6,7 @@
 3. Sum against mean. With the learning rate divided by B the sum is the same training, and the curves coincide. That
    ends where a step is no longer the learning rate times the gradient, or a batch is not of size B: in Adam, when
    gradients are clipped, in a ragged last batch.
+4. The way of the weights over the loss surface, in the plane that holds most of it: small batches go to and fro.
 """
 
 import random
@@ -15,7 +16,7 @@ import options
 import plots
 from datasets import moons
 
-from micrograd import accumulate, data, evaluate, fit, losses, nn, optim
+from micrograd import accumulate, data, evaluate, fit, jit, losses, nn, optim
 
 LR = 0.5
 EVALUATIONS = 25  # of the loss on all samples: so many in even steps along a curve, and as many in growing ones
@@ -31,6 +32,9 @@ class Run:
 
     def loss(self, x, y):
         return losses.binary_cross_entropy(self.model(x), (y + 1) / 2)
+
+    def weights(self):
+        return [parameter.data for parameter in self.model.parameters()]
 
     def gradient(self, batch):
         self.model.zero_grad()
@@ -107,7 +111,7 @@ def sum_and_mean(samples, seed, epochs, size=16, lr=LR, optimizer=optim.SGD, **s
         loader = data.DataLoader(samples, size, shuffle=True, seed=seed)
         history = fit(run.loss, loader, chosen, epochs, reduction=reduction, progress=False, **settings)
         histories[name] = range(1, epochs + 1), history.loss
-        weights.append([parameter.data for parameter in run.model.parameters()])
+        weights.append(run.weights())
     return histories, max(abs(a - b) for a, b in zip(*weights))
 
 
@@ -126,6 +130,62 @@ def compare_reductions(axes, samples, seed, epochs):
         plots.curves(ax, histories, f"{name}:\nweights {verdict}", "epochs", "mean loss", ylim=(0, None))
 
 
+def weights_along(samples, seed, size, updates):
+    """The weights at the start and after each update: an array (updates + 1, weights)."""
+    run = Run(samples, seed)
+    optimizer = optim.SGD(run.model.parameters(), LR)
+    batches, path = data.DataLoader(samples, size, shuffle=True, seed=seed), [run.weights()]
+    while True:
+        for batch in batches:
+            if optimizer.steps == updates:
+                return np.array(path)
+            optimizer.zero_grad()
+            accumulate(run.loss, batch)
+            optimizer.step()
+            path.append(run.weights())
+
+
+def loss_around(samples, seed, points):
+    """The mean loss of all samples with each of these weights."""
+    run = Run(samples, seed)
+    loss, losses_there = jit(run.loss), []
+    for point in points:
+        for parameter, weight in zip(run.model.parameters(), point.tolist()):
+            parameter.data = weight
+        losses_there.append(evaluate(loss, samples))
+    return np.array(losses_there)
+
+
+def compare_paths(ax, samples, seed, updates, resolution=32):
+    """The paths of three batch sizes over the loss, in a plane through the first weights.
+
+    Its two directions are those in which the paths move most (the first two principal components of all their moves
+    from the start): no other plane shows as much of them.
+    """
+    n = len(samples)
+    paths = {size: weights_along(samples, seed, size, updates) for size in (1, 16, n)}
+    start = paths[n][0]
+    moves = np.concatenate([*paths.values()]) - start
+    directions = np.linalg.svd(moves, full_matrices=False)[2][:2]
+    directions *= np.where((paths[n][-1] - start) @ directions.T < 0, -1, 1)[:, None]  # to the right, and up
+    flat = moves @ directions.T
+    held = (flat**2).sum() / (moves**2).sum()
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    margin = 0.2 * (high - low)
+    xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], resolution) for i in (0, 1))
+    grid = start + np.array([[x, y] for y in ys for x in xs]) @ directions
+    heights = loss_around(samples, seed, grid).reshape(resolution, resolution)
+    print(f"the plane of the loss surface holds {held:.1%} of the movement in {len(start)} dimensions")
+    names = {1: "B = 1", 16: "B = 16", n: f"B = N = {n}"}
+    plots.surface(ax, xs, ys, heights, {names[size]: (path - start) @ directions.T for size, path in paths.items()})
+    ax.set(
+        title=f"{updates} updates each, learning rate {LR}, in the plane in which the weights move most:\n"
+        f"it holds {held:.0%} of their movement in {len(start)} dimensions",
+        xlabel="first direction",
+        ylabel="second direction",
+    )
+
+
 def main(seed, epochs, out):
     samples = moons(96, seed=seed)
     fig, axes = plots.figure(3)
@@ -135,6 +195,9 @@ def main(seed, epochs, out):
     fig, axes = plots.figure(2, rows=2)
     compare_reductions(axes, samples, seed, epochs)
     print("wrote", plots.save(fig, out / "sum_and_mean.png"))
+    fig, axes = plots.figure(1, width=10.7, height=7.5)
+    compare_paths(axes[0, 0], samples, seed, updates=2 * epochs)
+    print("wrote", plots.save(fig, out / "loss_surface.png"))
 
 
 if __name__ == "__main__":

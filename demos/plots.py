@@ -14,7 +14,8 @@ mpl.use("Agg")  # demos write files; no window is needed
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from micrograd import evaluate, no_grad
 from micrograd.pictures.palette import DATA, GRADIENT
@@ -103,6 +104,19 @@ def figure(columns: int, rows: int = 1, width: float = 6.0, height: float = 4.8)
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
 
 
+def stories(count: int, columns: int, width: float = 5.0, height: float = 3.9):
+    """A figure of rows that each have a text of their own, and for each row its part of the figure and its axes."""
+    fig = plt.figure(figsize=(width * columns, height * count))
+    parts = fig.subfigures(count, 1)
+    return fig, [(part, part.subplots(1, columns)) for part in parts]
+
+
+def tell(part, title: str, *lines: str) -> None:
+    """A row's title above it, and its text below."""
+    part.suptitle(title, x=0.01, ha="left", fontsize=16, fontweight="bold")
+    part.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=13)
+
+
 def save(fig, path: Path) -> Path:
     """Write the figure and let go of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,10 +166,48 @@ def band(ax, xs, low, middle, high, title: str, xlabel: str, ylabel: str, label:
     ax.legend()
 
 
+def surface(ax, xs, ys, heights, paths: dict) -> None:
+    """Heights over a plane as filled contours, and on them paths by name, points (x, y) one after another."""
+    levels = np.geomspace(heights.min(), heights.max(), 15)
+    filled = ax.contourf(xs, ys, heights, levels=levels, cmap="Greys", norm=LogNorm(), alpha=0.75)
+    ax.contour(xs, ys, heights, levels=levels, colors="white", linewidths=0.6)
+    for (name, path), (color, _), width in zip(paths.items(), STYLES, (1.2, 1.8, 3.2)):
+        ax.plot(*path.T, color=color, linewidth=width, label=name)
+        ax.plot(*path[-1], color=color, marker="o", markersize=11, markeredgecolor="white", linestyle="none")
+    start = next(iter(paths.values()))[0]
+    ax.plot(*start, color=INK, marker="s", markersize=9, linestyle="none", label="start")
+    ax.legend(loc="best", frameon=True, framealpha=0.9, edgecolor="none")
+    bar = ax.figure.colorbar(filled, ax=ax, label="mean loss of all samples", ticks=levels[::2])
+    bar.ax.yaxis.set_major_formatter(lambda y, _: f"{y:.2g}")
+    bar.ax.minorticks_off()
+
+
 def ticks(ax, xs, names=None) -> None:
     """Ticks at ``xs`` and nowhere else, with their numbers or names."""
     ax.set_xticks(xs, names or [f"{x:g}" for x in xs])
     ax.minorticks_off()
+
+
+def same_scale(axes) -> None:
+    """Let these axes have one scale of y, with room for the curves of each."""
+    low, high = zip(*[ax.get_ylim() for ax in axes])
+    for ax in axes:
+        ax.set_ylim(min(low), max(high))
+
+
+def legend_above(ax) -> None:
+    """Make room above the curves, and put the legend there in one row."""
+    low, high = ax.transData.inverted().transform(ax.transAxes.transform([(0, 0), (0, 1.22)]))[:, 1]
+    ax.set_ylim(low, high)
+    ax.legend(loc="upper right", ncols=len(ax.lines), columnspacing=1.2)
+
+
+def decimals(ax) -> None:
+    """0.5 at a logarithmic scale of y, where it would be 5 × 10⁻¹."""
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def blank(ax) -> None:

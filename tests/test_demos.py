@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from micrograd.data import DataLoader
 from micrograd.pictures.source import digits
-from micrograd.train import History
+from micrograd.train import History, accumulate, evaluate
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -127,6 +128,47 @@ def test_batch_sizes(tmp_path):
     assert all(float(distance) > 1e-2 for distance in apart.values())
     assert is_whole(tmp_path / "batch_sizes.png")
     assert is_whole(tmp_path / "sum_and_mean.png")
+    (held,) = re.findall(r"holds (\S+)% of the movement in 33 dimensions", printed)
+    assert 80 < float(held) < 100
+    assert is_whole(tmp_path / "loss_surface.png")
+
+
+def test_batch_sizes_draws_the_loss_there_is_along_the_paths_there_are(monkeypatch):
+    monkeypatch.syspath_prepend(DEMOS)
+    import batch_sizes
+
+    samples = batch_sizes.moons(12, seed=1)
+    path = batch_sizes.weights_along(samples, 1, 5, 7)  # two epochs of batches of 5, 5 and 2, and one batch
+    run = batch_sizes.Run(samples, 1)
+    optimizer = batch_sizes.optim.SGD(run.model.parameters(), batch_sizes.LR)
+    loader, weights, heights = DataLoader(samples, 5, shuffle=True, seed=1), [], []
+    for batch in [*loader, *loader, next(iter(loader)), samples]:
+        weights.append(run.weights())
+        heights.append(evaluate(run.loss, samples))
+        optimizer.zero_grad()
+        accumulate(run.loss, batch)
+        optimizer.step()
+    assert path.tolist() == weights
+    assert batch_sizes.loss_around(samples, 1, path) == pytest.approx(heights, rel=1e-12)
+
+
+def test_health_tells_six_sick_trainings_from_those_that_are_cured(tmp_path):
+    printed = run("health.py", "--epochs", "10", "--out", str(tmp_path)).stdout
+    said = dict(re.findall(r"^(\S.*?): (.*)$", printed, re.MULTILINE))
+    words = {
+        "Dead units": "dead on every sample",
+        "δ vanishes": "times that of layer 6",
+        "Inputs of wild scale": "root mean square of 2,00",
+        "Learning rate too high": "the learning rate 40 is too high",
+        "Learning rate too low": "the learning rate 0.0001 is too low",
+        "Noise of small batches": "where a batch has 1: take larger batches",
+    }
+    assert said.keys() == words.keys()
+    assert all(words[name] in text for name, text in said.items())
+    cured = re.findall(r"^ +cure: .* Loss (\S+); cured (\S+), nothing was found in 11 looks$", printed, re.MULTILINE)
+    assert len(cured) == 6
+    assert all(float(sick) > 1.5 * float(after) for sick, after in cured)
+    assert is_whole(tmp_path / "health.png")
 
 
 def test_wrong_ways_do_harm(tmp_path):
@@ -161,6 +203,7 @@ def test_moons_says_what_a_wrong_option_is():
         ("names.py", ["--steps", "0"], "a whole number from 1"),
         ("batch_sizes.py", ["--epochs", "0"], "a whole number from 1"),
         ("wrong_ways.py", ["--epochs", "x"], "a whole number from 1"),
+        ("health.py", ["--epochs", "1.5"], "a whole number from 1"),
         ("expression.py", ["-a", "nan"], "expected a number, got 'nan'"),
         ("lecture.py", ["--out", f"{__file__}/out"], "no folder can be made there"),
     ],

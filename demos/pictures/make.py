@@ -4,10 +4,10 @@
     python demos/pictures/make.py network page    # these
 
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
-with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. ``lesson`` runs
-``lesson.ipynb`` and stores it with its outputs. ``benchmarks`` is drawn from the tables in ``docs/speed.md`` and
-``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The playground and the classroom are not
-among them: they are taken by hand.
+with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
+``loss_surface`` from ``batch_sizes``. ``lesson`` runs ``lesson.ipynb`` and stores it with its outputs. ``benchmarks``
+is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The
+playground and the classroom are not among them: they are taken by hand.
 """
 
 import argparse
@@ -83,11 +83,12 @@ def photograph(page, path: Path) -> None:
         browser.quit()
 
 
-def demo(name: str) -> None:
-    """Run the demo and keep the picture of its name."""
+def demo(name: str, pictures: set[str]) -> None:
+    """Run the demo and keep those of its pictures."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, str(HERE.parent / f"{name}.py"), "--out", folder], check=True)
-        shutil.copy(Path(folder) / f"{name}.png", HERE)
+        for picture in pictures:
+            shutil.copy(Path(folder) / f"{picture}.png", HERE)
 
 
 def lesson() -> None:
@@ -126,7 +127,8 @@ def benchmarks() -> None:
     report.picture(report.PICTURE, *report.stored())
 
 
-SHOWN, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
+SHOWN = ("expression", "network", "page")
+DEMOS = {"moons": "moons", "batch_sizes": "batch_sizes", "loss_surface": "batch_sizes", "health": "health"}
 OTHERS = {"lesson": lesson, "benchmarks": benchmarks}  # a function for each; add yours here
 
 if __name__ == "__main__":
@@ -138,7 +140,7 @@ if __name__ == "__main__":
         parser.error(f"picture must be one of {', '.join(names)}, got {', '.join(sorted(chosen - {*names}))}")
     for document in ("README.md", "docs/pictures.md"):
         shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
-    for name in sorted(chosen & {*DEMOS}):
-        demo(name)
+    for name in sorted({DEMOS[picture] for picture in chosen & {*DEMOS}}):
+        demo(name, {picture for picture in chosen if DEMOS.get(picture) == name})
     for name in sorted(chosen & {*OTHERS}):
         OTHERS[name]()
