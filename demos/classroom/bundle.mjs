@@ -13,6 +13,14 @@ const engine = new URL("engine/", import.meta.url);
 
 const markdown = MarkdownIt({ html: true }).use(katex.default ?? katex, { output: "mathml", throwOnError: true });
 
+/** What follows a text is part of it, but for a question. */
+function addText(blocks, html) {
+  html = html.replace(/<(\/?)h1>/g, "<$1h3>"); // on the page a chapter's title stands above
+  const last = blocks.at(-1);
+  if (last?.kind === "text" && !html.startsWith("<details")) last.html += html;
+  else blocks.push({ kind: "text", html });
+}
+
 /**
  * The chapters of a notebook, one for each heading "## …"; what stands before the first belongs to it.
  * {title, blocks: [{kind: "text", html} | {kind: "code", id, code}]}
@@ -30,7 +38,7 @@ function chapters({ cells }) {
     for (const part of text.split(/^(?=## )/m)) {
       const [, title, rest] = part.match(/^## (.*)\n?([^]*)/) ?? [null, null, part];
       if (title) start(title.replace(/^\d+\. */, ""));
-      if (rest.trim()) blocks.push({ kind: "text", html: markdown.render(rest) });
+      if (rest.trim()) addText(blocks, markdown.render(rest));
     }
   }
   return made;

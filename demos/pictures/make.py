@@ -6,7 +6,8 @@
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
 with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. ``lesson`` runs
 ``lesson.ipynb`` and stores it with its outputs. ``benchmarks`` is drawn from the tables in ``docs/speed.md`` and
-``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The playground is not among them: it is taken by hand.
+``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The playground and the classroom are not
+among them: they are taken by hand.
 """
 
 import argparse

@@ -57,6 +57,10 @@ def check(engine: Any, level: int = len(LEVELS), only: Sequence[str] = (), seed:
     Fixed cases need nothing but the standard library; random expressions come with Hypothesis. An endless loop is not
     stopped here; ``python -m micrograd.conformance`` does that.
 
+    >>> from micrograd import Value
+    >>> check(Value, only=["2.1"]).results[0].outcome
+    'holds'
+
     Args:
         engine: the class.
         level: levels 1 to this.

@@ -32,6 +32,8 @@ from micrograd.pictures.formula import VISIBLE, described, require_count
 from micrograd.pictures.palette import DATA, GRADIENT, ROLES
 from micrograd.samples import loss_of, require_batch
 
+__all__ = ["Page", "step_through"]
+
 REDUCTIONS = ("mean", "sum")
 HEIGHT = 1100  # of the frame in a notebook, in pixels
 HTML = {".html", ".htm"}  # suffixes of its file
@@ -43,6 +45,11 @@ class Page:
     """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame.
 
     ``summary`` is what it says in short, sentences for those to whom no frame is shown.
+
+    >>> w = Value(0.5, label="w")
+    >>> page = step_through((3.0 * w - 1.0) ** 2)
+    >>> page.html[:15]
+    '<!DOCTYPE html>'
     """
 
     def __init__(self, html: str, summary: Sequence[str] = ()) -> None:
@@ -91,6 +98,11 @@ def step_through(
 
     It begins with gradients at 0, and shows what the engine computed: the passes are run here, on the parameters as
     they are. Afterwards parameters, gradients and optimizer are as they were before.
+
+    >>> w = Value(0.5, label="w")
+    >>> page = step_through(lambda x, y: (w * x - y) ** 2, [(1.0, 2.0), (3.0, 0.0)])
+    >>> type(page).__name__, w.grad             # the gradient is as it was
+    ('Page', 0.0)
 
     Args:
         loss: builds the loss graph of one sample, as for ``accumulate``; or a Value, for a page of that expression.
