@@ -65,14 +65,20 @@ function interpreter() {
   const state = element("span", { role: "status" });
   const stop = element("button", { type: "button", onclick: () => python.stop() }, texts.python.stop);
   const restart = element("button", { type: "button", title: texts.python.restartHint, onclick: () => python.restart() }, texts.python.restart);
-  const update = () => {
+  let timer;
+  const show = () => {
     state.textContent = texts.python.states[python.state];
     stop.disabled = python.state !== "running";
+  };
+  const update = () => {
     document.body.dataset.python = python.state;
+    clearTimeout(timer);
+    timer = setTimeout(show, python.state === "loading" ? 0 : 300); // what takes less is nothing to tell
   };
   python.addEventListener("state", update);
   python.addEventListener("gone", ({ detail }) => notice(detail));
   python.addEventListener("failure", ({ detail }) => notice(detail));
+  show();
   update();
   return element("div", { className: "interpreter" }, state, stop, restart);
 }
