@@ -5,6 +5,7 @@ import { element } from "./dom.js";
 import { texts } from "./texts.js";
 
 const EVERY = 4; // epochs from one picture of the boundary to the next
+const PATIENCE = 1000; // milliseconds that an epoch may take to end after Stop
 
 /** The page at the end of `place`. Returns a function that ends what runs. */
 export function finish(place, { python, work }) {
@@ -50,8 +51,8 @@ export function finish(place, { python, work }) {
     }
 
     function halt() {
-      stopped = true; // between two epochs; where an epoch does not end, Python is interrupted
-      python.stop();
+      stopped = true; // when this epoch is done; one that does not end is interrupted
+      setTimeout(() => stop.hidden || python.stop(), PATIENCE);
     }
 
     const buttons = element("div", { className: "bar" }, start, stop);

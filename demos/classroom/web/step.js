@@ -81,7 +81,7 @@ export function step(place, { number, title, text, write, hint, solution, next, 
     lines.forEach((line) => code.append(element("span", { className: "line" }, `${line}\n`)));
     python.call("classroom.steps.changed", number).then((changed) => changed.forEach((line) => code.children[line - 1].classList.add("new")));
     const button = element("button", { type: "button", onclick: () => take(solution) }, texts.engine.take);
-    return element("section", { className: "solution" }, heading, element("p", {}, texts.engine.solutionIs), code, button);
+    return element("section", { className: "solution" }, heading, element("p", {}, texts.engine.solutionIs), button, code);
   }
 
   return { check, clear };
