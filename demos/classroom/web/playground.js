@@ -10,7 +10,7 @@ import { texts } from "./texts.js";
 
 const words = texts.playground;
 const PYTHON = "classroom.playground.";
-const CHUNK = 0.06; // seconds that Python computes between two pictures, where it goes as fast as it can
+const CHUNK = 0.045; // seconds that Python computes between two pictures, where it goes as fast as it can
 const EARLIER = 2; // how many trainings of before are kept on the chart
 const GRAPH = 1000; // milliseconds between two drawings of a sample's graph while it plays
 const RINGS = 20; // the largest batch whose samples are marked in the plane
