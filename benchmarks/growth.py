@@ -11,6 +11,7 @@ from task import moons
 from micrograd import accumulate
 
 FIT, EAGER = "ours, fit", "ours, node by node"
+STEPS = 20  # a turn, so that reading 100,000 samples or parameters, which a call does once, does not count as growth
 NUMPY, TORCH, JAX = "NumPy by hand", "PyTorch", "JAX, all steps in lax.scan"
 MAKERS = {FIT: ours.by_fit, EAGER: ours.eager, NUMPY: others.numpy_by_hand, TORCH: others.torch_eager}
 MAKERS |= {JAX: others.jax_scan}
@@ -26,7 +27,7 @@ def curve(peers, quick, tasks, limits):
     points = {}
     for x, task in tasks.items():
         names = [name for name in MAKERS if x <= limits.get(name, x) and (task.name, name) not in peers.left_out]
-        for name, times in peers.measure(task, names, *turns_each(quick)).items():
+        for name, times in peers.measure(task, names, *turns_each(quick), STEPS).items():
             points.setdefault(name, []).append((x, statistics.median(times)))
     return points
 
@@ -54,7 +55,7 @@ THREADS = {"ours, fit, executor of 1 thread": one_thread, "ours, fit, executor o
 
 def against_threads(peers, quick):
     """Seconds of a step over many samples, without an executor and with one of 1 and 2 threads."""
-    return peers.measure(moons(10_000 if quick else 100_000), [FIT, *THREADS], *turns_each(quick))
+    return peers.measure(moons(10_000 if quick else 100_000), [FIT, *THREADS], *turns_each(quick), STEPS)
 
 
 def memory(quick):

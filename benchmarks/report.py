@@ -1,4 +1,4 @@
-"""The results as Markdown tables and a picture in the look of the demos."""
+"""The results as Markdown tables and a picture in the look of the demos, which the tables can be read back for."""
 
 import datetime
 import os
@@ -6,6 +6,7 @@ import platform
 import statistics
 import textwrap
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 
 import plots
@@ -141,6 +142,45 @@ def put(page, text):
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+# ---- tables that were put there, read again --------------------------------------------------------------------------
+
+UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "kB": 1e3}
+
+
+def stored():
+    """The results that the pages hold, as ``picture`` takes them."""
+    medians = rows_of(SPEED, "one step")
+    results = {
+        task: {name: [number_in(row[task])] for name, row in medians.items() if row[task] != "–"}
+        for task in next(iter(medians.values()))
+    }
+    titles = "one step over all samples", "2-w-w-1, width", "memory of a batch of"
+    return results, *[points(rows_of(MORE, title)) for title in titles]
+
+
+def rows_of(page, title):
+    """The texts in the table with that first title, by row and column."""
+    lines = page.read_text(encoding="utf-8").split("\n")
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {title} |"))
+    cells = [line.strip("| ").split(" | ") for line in takewhile(lambda line: line.startswith("|"), lines[start:])]
+    return {name: dict(zip(cells[0][1:], row)) for name, *row in cells[2:]}
+
+
+def points(rows):
+    """For each column its points (x, number), where x is what the row is called."""
+    columns = next(iter(rows.values()))
+    return {
+        name: [(int(x.replace(",", "")), number_in(row[name])) for x, row in rows.items() if row[name] != "–"]
+        for name in columns
+    }
+
+
+def number_in(text):
+    """The number of a cell, "**14.9 µs**" or "58.4 µs (3.8×)", in seconds or bytes."""
+    number, unit = text.strip("*").split()[:2]
+    return float(number.replace(",", "")) * UNITS[unit]
 
 
 # ---- picture ---------------------------------------------------------------------------------------------------------

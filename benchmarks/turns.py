@@ -82,8 +82,12 @@ class Peers:
             pipe.send(None)
             process.join()
 
-    def measure(self, task, names, rounds, seconds):
-        """Seconds a step, turn by turn, of each engine that gives the same gradient as the first one named."""
+    def measure(self, task, names, rounds, seconds, least=1):
+        """Seconds a step, turn by turn, of each engine that gives the same gradient as the first one named.
+
+        A turn has ``least`` steps, and as many more as fit into the seconds; fewer only where those take ten times as
+        long.
+        """
         counts, times, expected, unit = {}, {}, None, len(task.batches())
         for name in names:
             with self._left_out_if_unable(task, name):
@@ -91,7 +95,7 @@ class Peers:
                 expected = gradient if expected is None else expected
                 if not np.allclose(gradient, expected, rtol=1e-9, atol=1e-12):
                     raise UnableError("it gives another gradient")
-                counts[name], times[name] = self._count(name, unit, seconds), []
+                counts[name], times[name] = self._count(name, unit, seconds, least), []
         for name, n in [*counts.items()] * rounds:
             with self._left_out_if_unable(task, name):
                 if n > unit:
@@ -107,14 +111,14 @@ class Peers:
             self.left_out[task.name, name] = str(cause)
             print(f"{task.name}: {name} is left out: {cause}", flush=True)
 
-    def _count(self, name, unit, seconds):
+    def _count(self, name, unit, seconds, least):
         """How many steps take so long, with what a call costs once; a multiple of ``unit``."""
         n = unit
         while True:
             spent = min([self.ask(name, n) for _ in range(3)])  # the first may compile, one may check what it replays
-            if spent > 0.9 * seconds:
+            if spent > 0.9 * seconds and (n >= least or spent > 10 * seconds):
                 return n
-            n = unit * ceil(n * seconds / spent / unit)
+            n = unit * ceil(max(n * seconds / spent, min(least, 10 * n)) / unit)
 
 
 def ratio(times, others):

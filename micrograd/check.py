@@ -11,13 +11,25 @@ from collections.abc import Callable, Iterable, Sequence
 from micrograd.engine import Value, number
 from micrograd.higher import gradients
 
+__all__ = ["GradientError", "KinkError", "gradcheck"]
+
 
 class GradientError(ValueError):
-    """A gradient differs from the slope that central differences show."""
+    """A gradient differs from the slope that central differences show.
+
+    >>> gradcheck(lambda x: x * x.data, [3.0])  # .data is a plain number: no gradient
+    Traceback (most recent call last):
+    micrograd.check.GradientError: input 0 = 3.0: the gradient is 3, central differences say 6 (relative difference 0.5)
+    """
 
 
 class KinkError(GradientError):
-    """The function has a kink at this input: its slopes to the left and to the right differ."""
+    """The function has a kink at this input: its slopes to the left and to the right differ.
+
+    >>> gradcheck(lambda x: x.relu(), [0.0])
+    Traceback (most recent call last):
+    micrograd.check.KinkError: input 0 = 0.0 is at a kink: the slope is 0 to the left, 1 to the right
+    """
 
 
 def gradcheck(
@@ -25,10 +37,13 @@ def gradcheck(
 ) -> bool:
     """Compare ∂fn/∂input for every input with central differences; True if all agree.
 
+    >>> gradcheck(lambda a, b: a * b.exp(), [2.0, 0.5])
+    True
+
     Args:
         fn: builds a Value from as many Values as there are inputs.
         inputs: numbers, or leaf Values whose labels the error then shows; they are not changed.
-        rtol, atol: they agree if |gradient - slope| ≤ atol + rtol · max(|gradient|, |slope|).
+        rtol, atol: they agree if ``|gradient - slope| <= atol + rtol * max(|gradient|, |slope|)``.
 
     Raises:
         TypeError: an argument, or what ``fn`` returns, is of another kind.

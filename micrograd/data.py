@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
+__all__ = ["DataLoader", "DropoutLoader", "pairs", "split"]
+
 
 def listed(things: Any) -> list[Any]:
     """The members of anything iterable, or of a data set that has a length and an index, up to its length."""
@@ -19,7 +21,11 @@ def listed(things: Any) -> list[Any]:
 
 
 def pairs(xs: Any, ys: Any) -> list[tuple[Any, Any]]:
-    """The samples (x, y) from two lists, arrays, tensors or data frames of the same length, as Python numbers."""
+    """The samples (x, y) from two lists, arrays, tensors or data frames of the same length, as Python numbers.
+
+    >>> pairs([[0.0, 1.0], [2.0, 3.0]], [-1, 1])
+    [([0.0, 1.0], -1), ([2.0, 3.0], 1)]
+    """
     columns = []
     for column in (xs, ys):
         if isinstance(column, (str, bytes, Mapping, Set)) or not (
@@ -47,7 +53,12 @@ def require_samples(what: str, samples: Any) -> None:
 
 
 def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple[list[Any], list[Any]]:
-    """Shuffle by ``seed`` and split: samples to train on, and held-out samples, a share (float) or a number (int)."""
+    """Shuffle by ``seed`` and split: samples to train on, and held-out samples, a share (float) or a number (int).
+
+    >>> training, held_out = split(range(10), held_out=0.2)
+    >>> len(training), len(held_out)
+    (8, 2)
+    """
     require_samples("samples", samples)
     if not isinstance(held_out, Real) or isinstance(held_out, bool):
         raise TypeError(f"held_out must be a share or a number of samples, got {held_out!r}")
@@ -65,6 +76,9 @@ def split(samples: Sequence[Any], held_out: float | int, seed: int = 0) -> tuple
 
 class DataLoader:
     """Batches of samples, as lists; iterating again starts the next epoch.
+
+    >>> list(DataLoader([1, 2, 3, 4, 5], batch_size=2))
+    [[1, 2], [3, 4], [5]]
 
     Args:
         samples: anything with a length and an index: a list of pairs, an array, your own data set.

@@ -26,6 +26,8 @@ from micrograd import ops
 from micrograd.graph import Copyable, topological_order
 from micrograd.ops import Primitive
 
+__all__ = ["Value", "dot", "logsumexp", "no_grad", "pick", "softmax", "where"]
+
 # The ``grad`` of a leaf that no backward pass has reached: the sum of it and anything else is another object.
 NOT_REACHED = float(0)
 
@@ -111,7 +113,13 @@ def recording(kind: "type[Value] | None") -> Iterator[None]:
 
 
 def no_grad() -> AbstractContextManager[None]:
-    """Compute without recording, in this thread or task: results are leaves, and cost less time and memory."""
+    """Compute without recording, in this thread or task: results are leaves, and cost less time and memory.
+
+    >>> w = Value(2.0)
+    >>> with no_grad():
+    ...     print((w * w).data, (w * w).parents)
+    4.0 ()
+    """
     return recording(None)
 
 
@@ -203,6 +211,12 @@ class Value(Copyable):
     Arithmetic with ints, floats and NumPy scalars on either side records nodes, and so do the methods below, which
     NumPy's functions call on arrays of Values (``np.tanh(array)``). Order is by data, ``==`` and ``hash`` by identity.
     ``math.tanh(v)`` takes ``float(v)``, a plain number, which cuts the graph: write ``v.tanh()``.
+
+    >>> w, x = Value(2.0), Value(3.0, role="input")
+    >>> loss = (w * x - 1) ** 2
+    >>> loss.backward()
+    >>> loss.data, w.grad                       # 2 · (w·x - 1) · x
+    (25.0, 30.0)
 
     Args:
         data: a real number, kept as a float; anything else raises TypeError, and nan ValueError.
@@ -524,6 +538,12 @@ def dot(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = None) -> Valu
     """One node for bias + Σ wᵢxᵢ, the input signal s of a unit with those weights; its ``grad`` is the lecture's δ.
 
     Raises ValueError where the two lengths differ.
+
+    >>> weights, bias = [Value(2.0), Value(-1.0)], Value(0.5)
+    >>> s = dot(weights, [3.0, 4.0], bias)      # 2·3 - 1·4 + 0.5
+    >>> s.backward()
+    >>> s.data, [w.grad for w in weights], bias.grad
+    (2.5, [3.0, 4.0], 1.0)
     """
     try:
         fit = len(weights) == len(inputs)
@@ -545,6 +565,11 @@ def pick(values: Sequence[Any], index: Any) -> Any:
 
     Write it in the place of ``values[index]`` where the index comes from the sample and may be a Value. Raises
     TypeError or ValueError for an index that is not such a number; a negative one is an error too.
+
+    >>> scores = [Value(2.0), Value(5.0)]
+    >>> pick(scores, Value(1, role="input")).backward()
+    >>> [score.grad for score in scores]
+    [0.0, 1.0]
     """
     if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
         raise TypeError(f"pick: expected a list of values, got {values!r:.60} ({type(values).__name__})")
@@ -562,7 +587,11 @@ def pick(values: Sequence[Any], index: Any) -> Any:
 
 
 def logsumexp(values: Iterable[Any]) -> Value:
-    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf."""
+    """One node for log Σ exp(vᵢ), without overflow; its partials are the softmax. Of -inf alone it is -inf.
+
+    >>> logsumexp([Value(1000.0), Value(1000.0)]).data     # 1000 + log 2
+    1000.6931471805599
+    """
     return apply(ops.logsumexp, _several("logsumexp", values))
 
 
@@ -573,7 +602,11 @@ def _several(function: str, values: Any) -> list[Any]:
 
 
 def softmax(values: Iterable[Any]) -> list[Value]:
-    """The shares exp(vᵢ) / Σ exp(vⱼ), which sum to 1; without overflow, and of equal values equal shares."""
+    """The shares exp(vᵢ) / Σ exp(vⱼ), which sum to 1; without overflow, and of equal values equal shares.
+
+    >>> [round(share.data, 3) for share in softmax([1.0, 2.0, 3.0])]
+    [0.09, 0.245, 0.665]
+    """
     values = _several("softmax", values)
     total = logsumexp(values)
     shares = [(v - total).exp() for v in map(as_value, values)]

@@ -9,6 +9,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+__all__ = ["nodes", "topological_order"]
+
 Node = TypeVar("Node", bound=Any)
 
 
@@ -24,7 +26,13 @@ class Identities(set[int]):
 
 
 def topological_order(root: Node) -> list[Node]:
-    """The results of operations in ``root``'s graph, each after its parents, ``root`` last; leaves are left out."""
+    """The results of operations in ``root``'s graph, each after its parents, ``root`` last; leaves are left out.
+
+    >>> from micrograd import Value
+    >>> a = Value(3.0)
+    >>> [node.op.name for node in topological_order((a * a).tanh())]
+    ['mul', 'tanh']
+    """
     if not root.parents:
         return []
     order: list[Node] = []
@@ -48,7 +56,13 @@ def topological_order(root: Node) -> list[Node]:
 
 
 def nodes(root: Node) -> list[Node]:
-    """All of ``root``'s graph, leaves included, each after its parents, ``root`` last."""
+    """All of ``root``'s graph, leaves included, each after its parents, ``root`` last.
+
+    >>> from micrograd import Value
+    >>> a = Value(3.0)
+    >>> [node.data for node in nodes(a * a + 1.0)]
+    [3.0, 9.0, 1.0, 10.0]
+    """
     found: dict[int, Node] = {}
     for node in topological_order(root):
         found.update((id(p), p) for p in node.parents if not p.parents)

@@ -14,6 +14,8 @@ from micrograd.engine import LEAVES, Leaving, Value, as_value, current_leaving, 
 from micrograd.graph import nodes, topological_order
 from micrograd.ops import Primitive
 
+__all__ = ["gradients"]
+
 
 @overload
 def gradients(output: Value, wrt: Value, create_graph: bool = False) -> Value: ...
@@ -21,6 +23,10 @@ def gradients(output: Value, wrt: Value, create_graph: bool = False) -> Value: .
 def gradients(output: Value, wrt: Iterable[Value], create_graph: bool = False) -> list[Value]: ...
 def gradients(output: Value, wrt: Value | Iterable[Value], create_graph: bool = False) -> Value | list[Value]:
     """∂output/∂v for each v of ``wrt``, as Values; no node's ``grad`` is touched.
+
+    >>> w, x = Value(3.0), Value(2.0)
+    >>> [v.data for v in gradients(w * x**2, [w, x])]      # x² and 2wx
+    [4.0, 12.0]
 
     Args:
         output: the result of a computation.

@@ -10,9 +10,15 @@ from typing import Any
 
 from micrograd.engine import Value, as_value, dot, logsumexp, pick
 
+__all__ = ["binary_cross_entropy", "cross_entropy", "hinge", "l2", "squared_error"]
+
 
 def squared_error(prediction: Any, target: Any) -> Value:
-    """Σ (pᵢ - tᵢ)², of a number and a number or of a list and a list of the same length."""
+    """Σ (pᵢ - tᵢ)², of a number and a number or of a list and a list of the same length.
+
+    >>> squared_error([Value(3.0), Value(0.0)], [1.0, 1.0]).data     # 2² + (-1)²
+    5.0
+    """
     if not hasattr(prediction, "__len__") and not hasattr(target, "__len__"):
         difference: Value = as_value(prediction) - target
         return difference**2
@@ -29,7 +35,12 @@ def squared_error(prediction: Any, target: Any) -> Value:
 
 
 def hinge(score: Value, label: Any) -> Value:
-    """max(0, 1 - label · score), for a label of -1 or +1; another label raises ValueError."""
+    """max(0, 1 - label · score), for a label of -1 or +1; another label raises ValueError.
+
+    >>> score = Value(0.25)
+    >>> hinge(score, 1).data, hinge(score, -1).data
+    (0.75, 1.25)
+    """
     _require_one("hinge", score)
     if not (isinstance(number := _number(label), Real) and number in (-1, 1)):
         raise ValueError(f"hinge: the label must be -1 or +1, got {number!r}; for labels 0 and 1, pass 2 * label - 1")
@@ -43,6 +54,9 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
     """-label · log p - (1 - label) · log(1 - p), where p = sigmoid(logit), for a label from 0 to 1.
 
     Written with log p = -softplus(-logit), which neither overflows nor loses digits.
+
+    >>> round(binary_cross_entropy(Value(0.0), 1).data, 4)  # p = ½: log 2
+    0.6931
     """
     _require_one("binary_cross_entropy", logit)
     if not (isinstance(number := _number(label), Real) and 0 <= float(number) <= 1):
@@ -57,7 +71,11 @@ def binary_cross_entropy(logit: Value, label: Any) -> Value:
 
 
 def cross_entropy(scores: Sequence[Value], label: Any) -> Value:
-    """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1."""
+    """-log softmax(scores)[label], for one score per class and a whole label from 0 to len(scores) - 1.
+
+    >>> round(cross_entropy([Value(1.0), Value(1.0)], 0).data, 4)    # two equal scores: log 2
+    0.6931
+    """
     if not hasattr(scores, "__len__"):
         raise TypeError(
             f"cross_entropy: expected a list of scores, one for each class, got {scores!r}; "
@@ -93,7 +111,11 @@ def _label_in(values: Sequence[Any], place: Value) -> Any:
 
 
 def l2(parameters: Iterable[Value]) -> Value:
-    """Σ w², to be scaled and backpropagated once a batch beside the samples' losses."""
+    """Σ w², to be scaled and backpropagated once a batch beside the samples' losses.
+
+    >>> l2([Value(3.0), Value(4.0)]).data
+    25.0
+    """
     if not isinstance(parameters, Iterable):
         raise TypeError(f"l2: expected a list of Values, got {parameters!r:.60}; write l2(model.parameters())")
     parameters = list(parameters)

@@ -22,7 +22,21 @@ from typing import Any, TypeAlias
 
 from micrograd.engine import NOT_REACHED, Value, dot, number, pick, set_data
 
-# θ by name. "linear" is the identity and makes no node.
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALISERS",
+    "MLP",
+    "Embedding",
+    "Layer",
+    "Linear",
+    "Module",
+    "Neuron",
+    "Sequential",
+    "dropout",
+    "inputs",
+]
+
+#: θ by name. "linear" is the identity and makes no node.
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     "linear": lambda s: s,
     "relu": Value.relu,
@@ -34,7 +48,7 @@ ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     "silu": lambda s: s * s.sigmoid(),
 }
 
-# One weight of a unit with nin inputs in a layer of nout units.
+#: One weight of a unit with ``nin`` inputs in a layer of ``nout`` units, by the name of the initialiser.
 INITIALISERS: dict[str, Callable[[int, int], float]] = {
     "uniform": lambda nin, nout: random.uniform(-1, 1),
     # He et al. 2015, "Delving deep into rectifiers": keeps the variance of signals through relu layers.
@@ -84,6 +98,9 @@ def inputs(x: Iterable[Any]) -> Inputs:
     """A sample's numbers as input nodes; Values among them, a layer's outputs say, stay as they are.
 
     Raises TypeError for what is no list of numbers, ValueError for a number that is not finite.
+
+    >>> [x.role for x in inputs([1.0, Value(2.0)])]
+    ['input', 'parameter']
     """
     if type(x) is Inputs:
         return x
@@ -296,6 +313,10 @@ def _alias(name: str) -> Any:
 class Neuron(Module):
     """A unit with ``nin`` weights, a bias (0 at first), and an activation, or none if not ``nonlin``.
 
+    >>> neuron = Neuron(2, activation="tanh")
+    >>> len(neuron.parameters()), neuron([0.0, 0.0]).data  # 2 weights + a bias; tanh(0)
+    (3, 0.0)
+
     Args:
         nin: the number of inputs.
         nonlin: whether the activation is applied.
@@ -342,7 +363,12 @@ def _shown(activation: Activation) -> str:
 
 
 class Embedding(Module):
-    """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list."""
+    """A vector of ``size`` parameters for each of ``count`` tokens; ``embedding(token)`` returns the token's list.
+
+    >>> embedding = Embedding(count=27, size=4)
+    >>> len(embedding(3)), len(embedding.parameters())
+    (4, 108)
+    """
 
     def __init__(self, count: int, size: int, scale: float = 1.0) -> None:
         _size("count", count)
@@ -361,6 +387,10 @@ class Layer(Module):
     """``nout`` neurons on the same ``nin`` inputs; returns the list of their outputs, or the output of a single one.
 
     Further arguments go to each ``Neuron``.
+
+    >>> layer = Layer(2, 3, activation="tanh")
+    >>> len(layer([1.0, -1.0])), len(layer.parameters())  # 3 · (2 weights + a bias)
+    (3, 9)
     """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
@@ -378,7 +408,11 @@ class Layer(Module):
 
 
 class Linear(Layer):
-    """A layer without activation: ``nout`` input signals s = bias + Σ wᵢxᵢ."""
+    """A layer without activation: ``nout`` input signals s = bias + Σ wᵢxᵢ.
+
+    >>> [s.op.name for s in Linear(2, 3)([1.0, -1.0])]
+    ['dot', 'dot', 'dot']
+    """
 
     def __init__(self, nin: int, nout: int, init: str = "uniform") -> None:
         super().__init__(nin, nout, nonlin=False, init=init)
@@ -423,6 +457,10 @@ class Sequential(Module):
 
 class MLP(Module):
     """Layers one on the other: ``nin`` inputs, then ``nouts`` units.
+
+    >>> model = MLP(2, [16, 1], activation="tanh")
+    >>> len(model.parameters())                 # 16 · (2 + 1) + 1 · (16 + 1)
+    65
 
     Args:
         nin: the number of inputs.
@@ -474,6 +512,9 @@ def dropout(values: Sequence[Any], mask: Sequence[float] | None) -> list[Any]:
 
     A mask is part of a sample, so that a sample's loss is a function of the sample, whoever computes it. See
     ``data.DropoutLoader``, which draws them. Raises ValueError for a mask of another length.
+
+    >>> dropout([1.0, 2.0, 3.0], [2.0, 0.0, 2.0])
+    [2.0, 0.0, 6.0]
     """
     if mask is None:
         return list(values)

@@ -18,12 +18,18 @@ from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
 
+__all__ = ["TABLE", "Primitive", "find", "power", "primitive"]
+
+#: The rows by name.
 TABLE: dict[str, "Primitive"] = {}
 BUILT_IN: frozenset[str] = frozenset()  # the names of this file's rows, once all of them are there
 
 
 class Primitive:
     """One row of the table. Called on numbers it computes; called on a ``Value`` it records a node.
+
+    >>> tanh.symbol, tanh(0.0), tanh.partials(0.0, 0.0)    # the slope is 1 - z²
+    ('tanh', 0.0, (1.0,))
 
     Attributes:
         name: the row's key in ``TABLE``.
@@ -86,6 +92,11 @@ def primitive(
     Defining a name again replaces the row, so that a notebook's cell can be run again. The rows of this file are
     protected.
 
+    >>> cube = primitive("cube", lambda x: x**3, lambda z, x: (3 * x**2,))
+    >>> cube(2.0), cube.partials(8.0, 2.0)
+    (8.0, (12.0,))
+    >>> del TABLE["cube"]
+
     Args:
         name: a name that no row of this file has; else ValueError.
         forward: the function on floats, e.g. ``math.erf``. It raises ArithmeticError or ValueError outside its domain.
@@ -124,7 +135,11 @@ def _arguments(rule: Callable[..., Any]) -> int | None:
 
 
 def find(name: str, constant: float | None = None) -> Primitive:
-    """The row of that name; with a constant, the member of that family (``find("power", 3)``)."""
+    """The row of that name; with a constant, the member of that family (``find("power", 3)``).
+
+    >>> find("tanh")(0.0), find("power", 3)(2.0)
+    (0.0, 8.0)
+    """
     if constant is not None:
         return power(constant)
     if name not in TABLE:
@@ -146,7 +161,11 @@ pow = primitive("pow", math.pow, lambda z, x, y: (y * x ** (y - 1), 0.0 if 0 <= 
 
 @lru_cache(maxsize=1024, typed=True)
 def power(n: float) -> Primitive:
-    """The primitive x ↦ xⁿ for a number n. Apart from ``pow``, since it admits a negative x if n is whole."""
+    """The primitive x ↦ xⁿ for a number n. Apart from ``pow``, since it admits a negative x if n is whole.
+
+    >>> power(3)(-2.0), power(3).partials(-8.0, -2.0)      # x³ and 3x²
+    (-8.0, (12.0,))
+    """
     # n == 0 apart, since 0·x⁻¹ is undefined at x = 0 where the true slope is 0.
     return Primitive(
         "power", lambda x: math.pow(x, n), lambda z, x: (n * x ** (n - 1) if n else 0.0,), f"**{n}", constant=n

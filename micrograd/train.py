@@ -5,7 +5,8 @@ each adding into the same parameter nodes: ∇e = Σₖ ∇eₖ. ``fit`` is the 
 ``Training`` what a loop of your own takes.
 
 >>> w = Value(1.0)
->>> accumulate(lambda x, y: (w * x - y) ** 2, [(1.0, 3.0), (2.0, 2.0)], reduction="sum"), w.grad
+>>> batch = [(1.0, 3.0), (2.0, 2.0)]
+>>> accumulate(lambda x, y: (w * x - y) ** 2, batch, reduction="sum"), w.grad
 (4.0, -4.0)
 """
 
@@ -30,6 +31,8 @@ from micrograd.samples import (
     uncollected,
 )
 
+__all__ = ["History", "Training", "accumulate", "evaluate", "fit"]
+
 Loss = Callable[..., Value]
 Taken = tuple[int, float]  # a step that was taken: the size of its batch, and the sum of its losses
 
@@ -39,6 +42,13 @@ Taken = tuple[int, float]  # a step that was taken: the size of its batch, and t
 
 def accumulate(loss: Loss, batch: Iterable[Any], reduction: str = "mean", executor: Executor | None = None) -> float:
     """Add a batch's gradient to ``grad`` of the parameters, and return the batch's error.
+
+    >>> w = Value(1.0)
+    >>> batch = [(1.0, 3.0), (2.0, 2.0)]
+    >>> accumulate(lambda x, y: (w * x - y) ** 2, batch)   # the errors are 4 and 0
+    2.0
+    >>> w.grad                                  # (-4 + 0) / 2
+    -2.0
 
     Args:
         loss: builds the loss graph of one sample, called as ``loss(x, y)`` for a sample (x, y), as ``loss(x)`` for one
@@ -105,7 +115,12 @@ def _share(reduction: str, size: int) -> float:
 
 
 def evaluate(function: Callable[..., Any], samples: Sequence[Any]) -> float:
-    """The mean over a list of samples of a loss or a metric (a number, a bool or a Value), without recording."""
+    """The mean over a list of samples of a loss or a metric (a number, a bool or a Value), without recording.
+
+    >>> w = Value(2.0)
+    >>> evaluate(lambda x, y: (w * x - y) ** 2, [(1.0, 2.0), (1.0, 4.0)])
+    2.0
+    """
     require_function("function", function, "the arguments are evaluate(function, samples)")
     require_samples("samples", samples)
     if not len(samples):
@@ -245,9 +260,10 @@ class Training:
 
     >>> from micrograd.optim import SGD
     >>> w = Value(1.0)
-    >>> with Training(lambda x, y: (w * x - y) ** 2, SGD([w], lr=0.1), reduction="sum") as training:
+    >>> optimizer = SGD([w], lr=0.1)
+    >>> with Training(lambda x, y: (w * x - y) ** 2, optimizer) as training:
     ...     print(training.step([(1.0, 3.0), (2.0, 2.0)]), w.data)
-    4.0 1.4
+    2.0 1.2
 
     A step is ``zero_grad``, ``accumulate``, clip, ``optimizer.step()``, ``schedule.step()``, taken whole or not at all.
     For a loss recorded by ``jit`` the numbers are in arrays from the beginning of the ``with`` block to its end, which
@@ -374,6 +390,9 @@ class History:
 
     ``loss`` is taken while the weights change within the epoch, the other lists after it. ``interrupted`` tells that
     Ctrl-C ended the training.
+
+    >>> History(loss=[0.5, 0.25], held_out_loss=[0.75, 0.375]).summary()
+    'loss 0.25 / 0.375'
     """
 
     loss: list[float] = field(default_factory=list)
@@ -405,6 +424,13 @@ def fit(
     executor: Executor | None = None,
 ) -> History:
     """Train: for every batch of every epoch, zero the gradients, accumulate, and let the optimizer step once.
+
+    >>> from micrograd.optim import SGD
+    >>> w = Value(0.0)
+    >>> batches, optimizer = [[(1.0, 2.0)]], SGD([w], lr=0.25)
+    >>> history = fit(lambda x, y: (w * x - y) ** 2, batches, optimizer, epochs=3)
+    >>> w.data, history.loss
+    (1.75, [4.0, 1.0, 0.25])
 
     Args:
         loss: as for ``accumulate``.

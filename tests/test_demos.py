@@ -201,3 +201,21 @@ def test_names_eager_and_replayed_are_the_same(tmp_path):
     command = ["names.py", "--steps", "1", "--batch-size", "1", "--out", str(tmp_path)]
     eager, replayed = (run(*command, *extra).stdout.split("loss")[1] for extra in ([], ["--eager"]))
     assert eager == replayed
+
+
+def test_the_figures_on_the_pages_are_drawn_again(monkeypatch, tmp_path):
+    for folder in (DEMOS, DEMOS.parent / "benchmarks"):
+        monkeypatch.syspath_prepend(folder)
+    import report
+
+    texts = ("**14.9 µs**", "1.1 ms", "547 ms (35,016×)", "2.3 s", "3,304 kB")
+    assert [report.number_in(text) for text in texts] == pytest.approx([14.9e-6, 1.1e-3, 0.547, 2.3, 3_304_000])
+    results, samples, widths, memory = report.stored()
+    assert len(results) >= 3
+    assert all("ours, fit" in times for times in results.values())
+    assert [x for x, _ in samples["ours, fit"]] == sorted(x for x, _ in samples["ours, fit"])
+    assert len(samples["ours, node by node"]) < len(samples["ours, fit"])
+    assert samples.keys() == widths.keys()
+    assert memory.keys() == {"sample by sample", "one graph"}
+    report.picture(tmp_path / "benchmarks.png", results, samples, widths, memory)
+    assert is_whole(tmp_path / "benchmarks.png")

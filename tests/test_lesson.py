@@ -2,7 +2,9 @@
 
 import ast
 import base64
+import contextlib
 import importlib.util
+import io
 import re
 import subprocess
 import sys
@@ -109,6 +111,7 @@ def test_pictures_pages_and_charts_are_stored():
     kinds = [kind for html in shown for kind in Texts(html).kinds]
     assert {kind: kinds.count(kind) for kind in kinds} == {"data:image/svg+xml": 5, "page": 2, "data:image/png": 5}
     assert len(kinds) == len(shown)  # one in each
+    assert sum("train from 0.28 to 0.04" in html for html in shown) == 1  # which the answer is compared with
     assert all(output.name == "stdout" for output in outputs if output.output_type == "stream")
 
 
@@ -164,6 +167,74 @@ def test_a_browser_has_what_a_chapter_imports(chapter):
                 assert node.module.split(".")[0] in allowed
 
 
+# ---- the answers to the questions ------------------------------------------------------------------------------------
+
+
+NO_BOUNDARY = {"show_boundary(model, held_out, ": "print("}  # which takes longest
+
+
+def shown_by(chapter, changes):
+    """What the cells of a chapter print and show, as text, when they are changed: each old text stands there once."""
+    cells = code_of(chapters()[chapter])
+    for old, new in changes.items():
+        assert "\n".join(cells).count(old) == 1
+        cells = [cell.replace(old, new) for cell in cells]
+    names, out = {}, io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for cell in cells:
+            tree = ast.parse(cell)
+            last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else ast.parse("None").body[0]
+            exec(compile(tree, chapter, "exec"), names)
+            print(repr(eval(compile(ast.Expression(last.value), chapter, "eval"), names)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("chapter", "changes", "shown", "said"),
+    [
+        (
+            0,
+            {"Value(-3.0": "Value(-4.0"},
+            "−4 + 4 = 0\nwhere z₁ = a·b, e = z₁ + z₂, z₂ = a²\nmeasured: 0.0000",
+            "`b = -4`",
+        ),
+        (1, {"e = h + u": "e = u + h"}, "turns: e u h a b   a.grad = 39", "now it is 39 too"),
+        (
+            2,
+            {"Value(0.25, label": "Value(5.0, label", ', label="b"), 1.0': ', label="b"), -1.0'},
+            "δ = s.grad = +0.0004",
+            "δ = +0.0004",
+        ),
+        (3, {"[3, 1]": "[4, 3, 1]"}, "31 parameters", "It has 31."),
+        (
+            4,
+            {"x, y =": "model.layers[1].neurons[0].weights[0].data = 0.0\nx, y ="},
+            "s_1.grad = +0.0000",
+            "so its δ is",
+        ),
+        (5, {'lr=0.1), reduction="sum"': 'lr=0.3), reduction="mean"'}, "", "0.3, which is"),
+        (6, {"batch_size=10": "batch_size=1"} | NO_BOUNDARY, "to 0.00", "A batch of 1 ends lowest, near 0.00"),
+        (
+            6,
+            {"batch_size=10": "batch_size=100"} | NO_BOUNDARY,
+            "to 0.16",
+            "a batch of 100, which is all samples, highest, at 0.16",
+        ),
+        (
+            7,
+            {'show_loss({"relu": high': 'print(f"{train(model, lr=0.2)[-1]:.2f}")\nshow_loss({"relu": high'},
+            "\n1.00\n",
+            "The loss comes to 1",
+        ),
+    ],
+)
+def test_an_answer_is_what_the_changed_code_shows(monkeypatch, chapter, changes, shown, said):
+    monkeypatch.syspath_prepend(DEMOS)
+    name = CHAPTERS[chapter]
+    assert said in " ".join(chapters()[name][-1].source.split())
+    assert shown in shown_by(name, changes)
+
+
 # ---- what the cells show charts with ---------------------------------------------------------------------------------
 
 
@@ -209,10 +280,24 @@ def test_what_is_no_loss_is_told(plots, losses, kind, message):
 @pytest.mark.parametrize("name", ["show_loss", "show_boundary"])
 def test_a_browser_takes_the_same_arguments(name):
     """The classroom's file of the same names draws charts of another kind."""
-    if not IN_BROWSER.exists():
-        pytest.skip("there is no classroom here")
+    require_classroom()
     here, there = (arguments(path, name) for path in (DEMOS / "plots.py", IN_BROWSER))
     assert here == there
+
+
+def test_a_browser_says_the_same_of_a_chart(plots):
+    require_classroom()
+    here, there = plots, module(IN_BROWSER)
+    history, samples = History([0.5, 0.25], held_out_loss=[0.75, 0.625]), [([1.0, 0.0], 1), ([-1.0, 0.5], 1)]
+    for losses in (history, {"a": history, "b": [3, 1]}):
+        assert repr(here.show_loss(losses)) == repr(there.show_loss(losses))
+    answers = [repr(plots.show_boundary(lambda x: x[0], samples, "Title")) for plots in (here, there)]
+    assert answers == ["Title: 1 of 2 samples are on the side of their class"] * 2
+
+
+def require_classroom():
+    if not IN_BROWSER.exists():
+        pytest.skip("there is no classroom here")
 
 
 def arguments(path, name):

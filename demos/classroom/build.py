@@ -24,7 +24,7 @@ ROOT = HERE.parent.parent
 # What micrograd uses in the browser: DOT sources, and the page that steps through a batch.
 PACKAGES = ["graphviz==0.21", "jinja2==3.1.6", "markupsafe==3.0.3"]
 PAGE = ["index.html", "style.css", "icon.svg"]
-PYODIDE = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json"]
+PYODIDE = ["pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "pyodide-lock.json"]
 LIBRARY = "python_stdlib.zip"
 MODULES = HERE / "node_modules"
 NO_CACHE = shutil.ignore_patterns("__pycache__")

@@ -12,7 +12,7 @@ const CODE = `
 import compileall, pathlib, py_compile, zipfile
 
 def pack(folder, path, library):
-    place = "/lib/python314.zip" if library else "/lib/python3.14/site-packages"  # where tracebacks find the files
+    place = "/lib/python312.zip" if library else "/lib/python3.12/site-packages"  # where tracebacks find the files
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # nobody edits them: no need to compare with a source
     compileall.compile_dir(
         folder, quiet=1, legacy=library, invalidation_mode=unchecked, stripdir=folder, prependdir=place

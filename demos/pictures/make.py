@@ -5,7 +5,9 @@
 
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
 with its driver, and Selenium), ``moons`` and ``batch_sizes`` come from the demos of that name. ``lesson`` runs
-``lesson.ipynb`` and stores it with its outputs. ``playground`` is the classroom's, which is built for it with npm.
+``lesson.ipynb`` and stores it with its outputs. ``benchmarks`` is drawn from the tables in ``docs/speed.md`` and
+``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. ``playground`` is the classroom's, which is built for
+it with npm. The other picture of the classroom is not among them: it is taken by hand.
 """
 
 import argparse
@@ -170,8 +172,16 @@ def run_lesson():
     return notebook
 
 
+def benchmarks() -> None:
+    """The picture of the figures that are on the pages now; measuring them anew takes ten minutes."""
+    sys.path += [str(HERE.parent), str(ROOT / "benchmarks")]
+    import report
+
+    report.picture(report.PICTURE, *report.stored())
+
+
 SHOWN, DEMOS = ("expression", "network", "page"), ("moons", "batch_sizes")
-OTHERS = {"lesson": lesson, "playground": playground}  # a function for each picture; add yours here
+OTHERS = {"lesson": lesson, "benchmarks": benchmarks, "playground": playground}  # a function for each; add yours here
 
 if __name__ == "__main__":
     names = (*SHOWN, *DEMOS, *OTHERS)

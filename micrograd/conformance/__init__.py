@@ -5,7 +5,10 @@ From a shell, ``python -m micrograd.conformance my_engine:Value``; in a notebook
 ``adapter`` (the cases in an engine's words), ``run`` (one case on one engine).
 """
 
-from micrograd.conformance.cases import VERSION
+from micrograd.conformance import cases
 from micrograd.conformance.notebook import check
 
 __all__ = ["VERSION", "check"]
+
+#: The version of the cases: a grade counts together with it.
+VERSION = cases.VERSION

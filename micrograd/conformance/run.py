@@ -23,6 +23,8 @@ from typing import Any
 from micrograd.conformance.adapter import Adapter, AdapterError, close, plain
 from micrograd.conformance.cases import AN_ERROR, AN_ERROR_OR_INF, AN_ERROR_OR_NAN, CASES, LEVELS, Case
 
+__all__ = ["Finding", "Report", "Result", "Standing"]
+
 HOLDS, WRONG, NOT_OFFERED = "holds", "wrong", "not offered"
 NOT_RUN = "not run"  # since the engine had to be stopped too often: as good as wrong
 SKIPPED = "skipped"  # since Hypothesis is not installed: no matter of the engine
@@ -33,7 +35,12 @@ _SLIPS = (NameError, AttributeError, RecursionError, MemoryError, ImportError, S
 
 @dataclass
 class Finding:
-    """One number that was looked at: the expression, what is right and how, and what was got."""
+    """One number that was looked at: the expression, what is right and how, and what was got.
+
+    >>> finding = Finding("a.grad", right="4", got="2")
+    >>> f"{finding.what}: expected {finding.right}, got {finding.got}"
+    'a.grad: expected 4, got 2'
+    """
 
     what: str
     right: str
@@ -43,6 +50,12 @@ class Finding:
 @dataclass
 class Result:
     """What came of one case.
+
+    >>> from micrograd import Value
+    >>> from micrograd.conformance import check
+    >>> result = check(Value, only=["2.1"]).results[0]
+    >>> result.number, result.outcome
+    ('2.1', 'holds')
 
     Attributes:
         number, title, why, known: the case's.
@@ -238,6 +251,9 @@ def _is_ours(filename: str) -> bool:
 class Standing:
     """How an engine stands at one level.
 
+    >>> Standing(level=1, holds=8, wrong=1).passed
+    False
+
     Attributes:
         level: its number.
         holds, wrong, not_offered: how many cases.
@@ -290,6 +306,12 @@ def offers_of(adapter: Adapter) -> list[str]:
 @dataclass
 class Report:
     """All that is known of one engine.
+
+    >>> from micrograd import Value
+    >>> from micrograd.conformance import check
+    >>> report = check(Value, level=2)
+    >>> report.reached, report.holds
+    (2, True)
 
     Attributes:
         engine: its name and version, or what was given to find it.

@@ -32,8 +32,11 @@ from micrograd.pictures.formula import VISIBLE, described, require_count
 from micrograd.pictures.palette import DATA, GRADIENT, ROLES
 from micrograd.samples import loss_of, require_batch
 
+__all__ = ["Page", "step_through"]
+
 REDUCTIONS = ("mean", "sum")
 HEIGHT = 1100  # of the frame in a notebook, in pixels
+HTML = {".html", ".htm"}  # suffixes of its file
 BRIEF = Repr()  # of a sample: as much as a line has room for
 BRIEF.maxstring = BRIEF.maxother = 60
 
@@ -42,6 +45,11 @@ class Page:
     """A whole page in ``html``. ``save`` writes it to a file; a notebook shows it in a frame.
 
     ``summary`` is what it says in short, sentences for those to whom no frame is shown.
+
+    >>> w = Value(0.5, label="w")
+    >>> page = step_through((3.0 * w - 1.0) ** 2)
+    >>> page.html[:15]
+    '<!DOCTYPE html>'
     """
 
     def __init__(self, html: str, summary: Sequence[str] = ()) -> None:
@@ -49,8 +57,13 @@ class Page:
         self.summary = summary
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page and return its path; folders that are missing are made."""
+        """Write the page and return its path; folders that are missing are made.
+
+        Raises ValueError for a name that promises another format than HTML.
+        """
         path = Path(path)
+        if path.suffix.lower() not in HTML:
+            raise ValueError(f"expected a name for a page of HTML, got {str(path)!r}; write save('batch.html')")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.html, encoding="utf-8", newline="\n")
         return path
@@ -58,13 +71,14 @@ class Page:
     def _repr_html_(self) -> str:
         # The frame keeps the page's styles and keys to itself, and sandbox its script away from the notebook. It covers
         # the summary, which remains where a notebook that somebody else ran is shown without frames.
+        frame = "grid-area:1/1; box-sizing:border-box; border:1px solid gray"
         sentences = "".join([f"<li>{html.escape(line)}</li>" for line in self.summary])
         return (
-            f'<div style="display:grid; max-height:{HEIGHT + 4}px; overflow:hidden"><div style="grid-area:1/1">'
+            f'<div style="display:grid; max-height:{HEIGHT}px; overflow:hidden"><div style="grid-area:1/1">'
             "<p>Run this cell to see a page that steps through the graph, number by number. Stored notebooks are shown"
             f" without it, on GitHub for example. In short:</p><ul>{sentences}</ul></div>"
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="Step through the graph"'
-            f' width="100%" height="{HEIGHT}" style="grid-area:1/1; border: 1px solid gray"></iframe></div>'
+            f' width="100%" height="{HEIGHT}" style="{frame}"></iframe></div>'
         )
 
     def __repr__(self) -> str:
@@ -84,6 +98,11 @@ def step_through(
 
     It begins with gradients at 0, and shows what the engine computed: the passes are run here, on the parameters as
     they are. Afterwards parameters, gradients and optimizer are as they were before.
+
+    >>> w = Value(0.5, label="w")
+    >>> page = step_through(lambda x, y: (w * x - y) ** 2, [(1.0, 2.0), (3.0, 0.0)])
+    >>> type(page).__name__, w.grad             # the gradient is as it was
+    ('Page', 0.0)
 
     Args:
         loss: builds the loss graph of one sample, as for ``accumulate``; or a Value, for a page of that expression.
@@ -157,7 +176,8 @@ def _summary(run: Recorder, reduction: str) -> list[str]:
     """The sums of a batch and the optimizer's step, or the passes of an expression, as far as a page has room."""
     phases = {"forward", "seed", "backward"} if run.samples is None else {"sum", "batch", "optimizer step"}
     steps = [(step.mean if reduction == "mean" else None) or step for step in run.steps if step.phase in phases]
-    return [line for step in steps for line in step.lines if not line.endswith(ASKED)][:30]
+    lines = [line for step in steps for line in step.lines]
+    return [line for line in lines if not (line.endswith(ASKED) or line.startswith("The table"))][:30]
 
 
 # ---- from the recorded steps to HTML ---------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ from micrograd.pictures.source import RANKDIRS, Box, Operands, digits, independe
 if TYPE_CHECKING:
     from micrograd.pictures.render import Picture
 
+__all__ = ["draw"]
+
 
 def draw(
     root: Value,
@@ -43,6 +45,13 @@ def draw(
 
     A box has a Value's label, or the lecture's symbol for the parameters, signals and outputs of an ``nn.MLP``; its
     data and its grad to four significant digits; and the colour of its role. An ellipse has an operation's symbol.
+
+    >>> w, x = Value(2.0, label="w"), Value(3.0, label="x", role="input")
+    >>> loss = (w * x - 5) ** 2
+    >>> loss.backward()
+    >>> picture = draw(loss, derivatives=True)  # a notebook shows it
+    >>> picture.source.splitlines()[0]
+    'digraph {'
 
     Args:
         root: usually a loss; a call of ``root.backward()`` beforehand fills in the gradients.

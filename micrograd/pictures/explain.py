@@ -23,12 +23,18 @@ from micrograd.graph import nodes
 from micrograd.higher import gradients
 from micrograd.pictures.formula import SUBSCRIPTS, described, digits, latex, names, require_count, write
 
+__all__ = ["Explanation", "Term", "explain"]
+
 MAX_LENGTH = 12  # edges of a path that is written out
 
 
 @dataclass(frozen=True)
 class Term:
     """One term of the sum: the product of the local derivatives along a path from the node to the root.
+
+    >>> a = Value(3.0, label="a")
+    >>> [term.factors for term in explain(a, 2 * a + a * a).terms]   # 2 + a + a
+    [(1.0, 2.0), (1.0, 3.0), (1.0, 3.0)]
 
     Attributes:
         path: the node, then the results that follow; with a gap before the root if ``whole`` is False.
@@ -53,6 +59,11 @@ class Explanation:
     """The gradient of a node as the sum of its ``terms``: ``str()`` is the text, ``latex()`` the formula.
 
     A notebook shows the formula. Terms after the ``most`` largest are added up in one line; ``total`` has them all.
+
+    >>> a = Value(3.0, label="a")
+    >>> explanation = explain(a, a * a)
+    >>> explanation.paths, explanation.total
+    (2, 6.0)
     """
 
     node: Value
@@ -180,6 +191,14 @@ def explain(node: Value, *roots: Value, max_terms: int = 16) -> Explanation:
 
     Where paths are more than ``max_terms`` or long, there is a term for each use of the node instead: the gradient of
     the result, over all paths that go on from it, times the local derivative.
+
+    >>> w, x = Value(2.0, label="w"), Value(3.0, label="x")
+    >>> error = (w * x) ** 2
+    >>> error.backward()
+    >>> print(explain(w, error))
+    w.grad = ∂e/∂w = 36, along 1 path:
+      w → z₁ → e    ∂e/∂z₁ · ∂z₁/∂w = 12 · 3 = 36
+    where z₁ = w·x, e = z₁²
 
     Args:
         node: any node of the graph.

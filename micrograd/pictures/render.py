@@ -22,6 +22,8 @@ from typing import Any
 
 import graphviz
 
+__all__ = ["Picture", "RenderError"]
+
 TIME_LIMIT = 20.0  # seconds for one layout
 INSTALL = "pip install graphviz-pure"
 SOURCE = {"", ".gv", ".dot"}  # suffixes of a file that is to hold the source of a picture
@@ -30,7 +32,14 @@ ROOM = 700  # pixels: a page says that a picture scrolls which may be wider than
 
 
 class RenderError(RuntimeError):
-    """A picture was not laid out: there is no Graphviz, or it failed, or it took longer than ``TIME_LIMIT``."""
+    """A picture was not laid out: there is no Graphviz, or it failed, or it took longer than ``TIME_LIMIT``.
+
+    >>> from micrograd import Value, draw
+    >>> try:
+    ...     svg = draw(Value(1.0) + 2.0).svg()
+    ... except RenderError as error:            # which says how to install Graphviz
+    ...     print(error)
+    """
 
 
 def find_dot() -> str | None:
@@ -85,6 +94,11 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type i
 
     ``save("loss.svg")`` writes the picture, ``pipe("png")`` returns its bytes, ``source`` is its text for Graphviz. A
     layout that fails raises ``RenderError``; a notebook then shows the source.
+
+    >>> from micrograd import Value, draw
+    >>> picture = draw(Value(1.0, label="a") + 2.0)
+    >>> picture.pipe("svg")[:5], picture.source[:9]
+    (b'<?xml', 'digraph {')
     """
 
     def pipe(self, format: str | None = None, *, encoding: str | None = None) -> Any:  # noqa: A002  # graphviz's name

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from micrograd.tape.training import ArrayTrainer
     from micrograd.train import Step
 
+__all__ = ["Recorded", "jit"]
+
 TRIALS = 10  # samples that a function may be undefined for before it is not recorded
 WORTHWHILE = 40  # operands of all samples together: with fewer, the plain function is faster than a replay
 MOST_SHAPES = 64  # tapes of a function that are kept; the one that was used longest ago goes first
@@ -42,6 +44,11 @@ MOST_SHAPES = 64  # tapes of a function that are kept; the one that was used lon
 
 def jit(function: Callable[..., Any]) -> "Recorded":
     """``function`` recorded: the same call and the same numbers, replayed as a tape. Serves as a decorator too.
+
+    >>> w = Value(2.0)
+    >>> loss = jit(lambda x, y: (w * x - y) ** 2)
+    >>> loss(2.0, 1.0).data, loss.mean([(1.0, 1.0), (2.0, 1.0)])
+    (9.0, 5.0)
 
     Args:
         function: of one sample, numbers in nested tuples, lists and arrays; returns a Value, or a list of them. The
@@ -69,6 +76,11 @@ def jit(function: Callable[..., Any]) -> "Recorded":
 
 class Recorded:
     """A function and its tapes, made by ``jit``. ``accumulate``, ``fit`` and ``Training`` take it as a loss.
+
+    >>> w = Value(2.0)
+    >>> loss = jit(lambda x: w * x)
+    >>> loss.map([1.0, 2.0, 3.0]).tolist(), loss.parameters[0] is w
+    ([2.0, 4.0, 6.0], True)
 
     Attributes:
         function: the plain function.

@@ -17,6 +17,8 @@ from typing import TypeAlias
 from micrograd.engine import Value
 from micrograd.ops import Primitive
 
+__all__ = ["Tape"]
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -97,6 +99,15 @@ Instruction: TypeAlias = Layer | Dot | Map | LogSumExp | Pick
 @dataclass
 class Tape:
     """A recorded function of one sample, as plain data.
+
+    >>> from micrograd import jit
+    >>> w = Value(2.0, label="w")
+    >>> print(jit(lambda x: (w * x).tanh()).tape(1.0))
+    tape of 2 instructions: 1 inputs, 1 parameters, 3 constants, 4 rows, 3 operands
+    x: numbers of the sample, p: parameters, s: results from parameters alone, r: results for the sample
+    r2 = w·x1
+    r3 = tanh(r2)
+    return r3
 
     Attributes:
         parameters: the leaves that existed before the recording.

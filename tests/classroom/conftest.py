@@ -30,6 +30,8 @@ def browser(chromium, site):
 
     Work that is kept in the browser is cleared; the page stays open for the next test, as Python takes long to start.
     """
+    if not chromium.current_url.startswith(site):
+        chromium.get("about:blank")
     chromium.get_log("browser")
     chromium.get_log("performance")
     yield chromium

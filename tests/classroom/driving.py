@@ -64,6 +64,12 @@ def cell(browser, number=0):
     return browser.find_elements(By.CSS_SELECTOR, ".cell")[number]
 
 
+def code_in(browser, number=0):
+    """The code in a cell's editor."""
+    script = "return [...arguments[0].querySelectorAll('.cm-line')].map((line) => line.textContent).join('\\n')"
+    return browser.execute_script(script, cell(browser, number))
+
+
 def write(browser, code, number=0):
     """Put code in a cell's editor, in place of what is there."""
     editor = cell(browser, number).find_element(By.CSS_SELECTOR, ".cm-content")

@@ -129,6 +129,14 @@ def test_a_page_that_is_too_large_is_not_shown(run):
     assert text(outputs) == "What this would show is 9 MB large, too much for a page.\n"
 
 
+def test_many_pictures_end_in_words(run):
+    run("class Page:\n    def _repr_html_(self): return '<p>'\n    def __repr__(self): return 'a page'")
+    outputs, _ = run("for k in range(100): display(Page())")
+    assert [output["kind"] for output in outputs[:51]] == ["html"] * 50 + ["text"]
+    told = text(outputs[50:])
+    assert told == "… A cell shows 50 pictures. What follows is told in words.\n" + "a page\n" * 50
+
+
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import { texts } from "./texts.js";
  * is shown in place of running. `after` gets {outputs, error}.
  */
 export function cell(parent, { python, store, key, code, name, label, before, after }) {
-  const output = element("div", { className: "output", role: "region", "aria-label": `${label}: ${texts.cell.output}` });
+  const output = element("div", { className: "output", role: "region", "aria-live": "polite", "aria-label": `${label}: ${texts.cell.output}` });
   const said = element("p", { className: "said", role: "status" });
   const run = element("button", { type: "button", className: "primary", title: texts.cell.runHint, onclick: start }, texts.cell.run);
   const stop = element("button", { type: "button", hidden: true, onclick: () => python.stop() }, texts.python.stop);

@@ -94,6 +94,9 @@ function prose(html, key, store) {
 
 /** Links to the chapters before and after. */
 function turn(number) {
-  const link = (index, text) => (chapters[index - 1] ? element("a", { href: `#lesson/${index}` }, text(chapters[index - 1].title)) : "");
-  return element("nav", { className: "turn", "aria-label": words.turn }, link(number - 1, words.previous), link(number + 1, words.next));
+  const nav = element("nav", { className: "turn", "aria-label": words.turn });
+  const link = (to, className, text) => chapters[to - 1] && nav.append(element("a", { className, href: `#lesson/${to}` }, text(chapters[to - 1].title)));
+  link(number - 1, "previous", words.previous);
+  link(number + 1, "next", words.next);
+  return nav;
 }

@@ -1,6 +1,7 @@
 // The frame: a header with the parts of the classroom, and the part that the address names, such as #lesson/3.
 
 import { element } from "./dom.js";
+import * as engine from "./engine.js";
 import * as lesson from "./lesson.js";
 import * as playground from "./playground.js";
 import { Python } from "./python.js";
@@ -10,7 +11,7 @@ import { themeSwitch } from "./theme.js";
 
 // A view has `mount(element, {python, store, route})`, which returns a function that unmounts. `route` is the address
 // behind the part's name: ["3"] for #lesson/3.
-const views = { lesson, playground };
+const views = { lesson, engine, playground };
 
 const python = new Python();
 const main = element("main", { id: "content", tabIndex: -1 });
@@ -64,14 +65,20 @@ function interpreter() {
   const state = element("span", { role: "status" });
   const stop = element("button", { type: "button", onclick: () => python.stop() }, texts.python.stop);
   const restart = element("button", { type: "button", title: texts.python.restartHint, onclick: () => python.restart() }, texts.python.restart);
-  const update = () => {
+  let timer;
+  const show = () => {
     state.textContent = texts.python.states[python.state];
     stop.disabled = python.state !== "running";
+  };
+  const update = () => {
     document.body.dataset.python = python.state;
+    clearTimeout(timer);
+    timer = setTimeout(show, python.state === "loading" ? 0 : 300); // what takes less is nothing to tell
   };
   python.addEventListener("state", update);
   python.addEventListener("gone", ({ detail }) => notice(detail));
   python.addEventListener("failure", ({ detail }) => notice(detail));
+  show();
   update();
   return element("div", { className: "interpreter" }, state, stop, restart);
 }

@@ -57,7 +57,8 @@ async function showFormula(place, { latex, text }) {
 // Inside a page's frame: tells the height of its content whenever that changes.
 const MEASURE = `
   const tell = () => parent.postMessage({ height: document.documentElement.scrollHeight }, "*");
-  addEventListener("load", () => { tell(); new ResizeObserver(tell).observe(document.body); });`;
+  addEventListener("load", () => { tell(); new ResizeObserver(tell).observe(document.body); });
+  addEventListener("resize", tell);`;
 
 /** HTML in a frame that has no access to this page. The frame is as high as its content. */
 function showPage(place, { html }) {
@@ -66,10 +67,16 @@ function showPage(place, { html }) {
   for (const script of page.querySelectorAll("script")) script.setAttribute("nonce", "frame"); // as index.html allows
   const frame = element("iframe", { className: "page", title: texts.output.frame, srcdoc: `<!doctype html>${page.documentElement.outerHTML}` });
   frame.sandbox = "allow-scripts";
+  let width = 0;
   const listen = ({ source, data }) => {
     if (!frame.isConnected) removeEventListener("message", listen);
     else if (source === frame.contentWindow && data.height > 0) frame.style.height = `${Math.min(data.height, 20000)}px`;
   };
+  const resized = new ResizeObserver(() => {
+    if (frame.clientWidth !== width) frame.style.height = ""; // content is never less high than its frame: begin anew
+    width = frame.clientWidth;
+  });
   addEventListener("message", listen);
+  resized.observe(frame);
   place.append(frame);
 }

@@ -13,7 +13,7 @@ addEventListener("install", (event) => {
   skipWaiting();
   event.waitUntil(whereOlder());
 });
-addEventListener("activate", (event) => event.waitUntil(Promise.all([forgetOlder(), clients.claim()])));
+addEventListener("activate", (event) => event.waitUntil(forgetOlder().then(() => clients.claim())));
 addEventListener("message", (event) => event.waitUntil(keepAll()));
 addEventListener("fetch", (event) => {
   const { method, url } = event.request;

@@ -2,7 +2,7 @@
 
 import { instance } from "@viz-js/viz";
 
-const PACKAGES = "/lib/python3.14/site-packages";
+const PACKAGES = "/lib/python3.12/site-packages";
 
 // What a learner's code must not reach through `import js`: other addresses, what the browser keeps, other workers, and
 // the line to the page. That nothing leaves the site's address is the page's content security policy; this is a second lock.

@@ -31,6 +31,7 @@ from micrograd.pictures.render import Picture
 Output = dict[str, Any]
 
 MOST_TEXT = 100_000  # letters that a cell may print
+MOST_SHOWN = 50  # pictures, pages, formulas and charts of a cell
 MOST_MARKUP = 8_000_000  # letters of a picture or page
 CELL = "<cell> "  # what the names of cells' code begin with
 LINES = 8  # of a traceback, from its start and its end together
@@ -52,14 +53,19 @@ class Session:
         {"kind": "math", "latex": …, "text": …} or {"kind": "chart", "spec": …, "text": …}.
         """
         text = _Text(emit)
+        shown = 0
 
         def show(value: Any) -> None:
-            text.flush()
-            output = output_of(value)
+            nonlocal shown
+            output = output_of(value) if shown < MOST_SHOWN else {"kind": "text", "text": repr(value)}
             if output["kind"] == "text":
                 text.write(output["text"] + "\n")
-            else:
-                emit(output)
+                return
+            text.flush()
+            emit(output)
+            shown += 1
+            if shown == MOST_SHOWN:
+                text.write(f"… A cell shows {MOST_SHOWN} pictures. What follows is told in words.\n")
 
         self.variables["display"] = show
         file = CELL + name
