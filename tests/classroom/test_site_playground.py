@@ -72,8 +72,7 @@ def page(browser, site):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     )
-    yield Page(browser, site)
-    browser.execute_script("localStorage.clear()")
+    return Page(browser, site)
 
 
 def shown(x):
@@ -195,6 +194,7 @@ def test_each_control_changes_what_it_should(page):
             page.until("update", "3")
         else:
             page.until("update", "0")
+            assert "before: " in page.text(".curves .chart-legend")  # the curve of then, to compare with
         name, text = settings.split("=")
         given = [int(n) for n in text.split("-")] if name == "hidden" else type(python.DEFAULTS[name])(text)
         told = python.start({})

@@ -35,7 +35,11 @@ function showPicture(place, { svg }) {
   if (!picture) return;
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", texts.output.picture);
-  place.append(element("div", { className: "picture", tabIndex: 0, role: "region", "aria-label": texts.output.picture }, picture));
+  const box = element("div", { className: "picture", tabIndex: 0, role: "region", "aria-label": texts.output.picture }, picture);
+  place.append(box);
+  const width = picture.width.baseVal.value; // as it was laid out, before it is fitted into its place
+  picture.style.width = `calc(${width}px * var(--enlarged))`;
+  box.classList.toggle("wide", width > box.clientWidth);
 }
 
 function showChart(place, { spec, text }) {

@@ -10,7 +10,7 @@ import { texts } from "./texts.js";
 
 const words = texts.playground;
 const PYTHON = "classroom.playground.";
-const CHUNK = 0.06; // seconds that Python computes between two pictures, where it goes as fast as it can
+const CHUNK = 0.045; // seconds that Python computes between two pictures, where it goes as fast as it can
 const EARLIER = 2; // how many trainings of before are kept on the chart
 const GRAPH = 1000; // milliseconds between two drawings of a sample's graph while it plays
 const RINGS = 20; // the largest batch whose samples are marked in the plane
@@ -24,8 +24,10 @@ const SPEEDS = {
   fast: { ask: ["advance", 1e6, CHUNK], every: 0 },
 };
 
-export function mount(place, { python, store, route }) {
-  let settings = { ...DEFAULTS, ...(route[0] ? fromAddress(route.join("/")) : store.get("playground", {})) };
+let last = DEFAULTS; // the settings of this visit, for whoever comes back from another part
+
+export function mount(place, { python, route }) {
+  let settings = route.length ? { ...DEFAULTS, ...fromAddress(route.join("/")) } : last;
   let fixed = null; // what stays as it is during a training: points, names of parameters
   let state = null; // where the training is
   let earlier = []; // curves of trainings before: {settings, curve}
@@ -55,6 +57,7 @@ export function mount(place, { python, store, route }) {
   const curves = figure({ kind: "curves", title: words.curves, xlabel: words.axes.updates, ylabel: words.ylabel, curves: [] });
   const tableSays = element("p", { className: "says" }, words.loading);
   const table = sharesTable();
+  const below = element("section", { className: "batch" }, element("h3", {}, words.table), tableSays, table);
   const number = element("input", { type: "number", min: 0, max: SAMPLES - 1, step: 1, value: chosen, onchange: () => choose(Number(number.value)) });
   const graphSays = element("p", { className: "says" }, words.graphHint);
   const graph = element("div", { className: "graph" });
@@ -79,7 +82,7 @@ export function mount(place, { python, store, route }) {
       element("section", { className: "plane" }, boundary),
       element("section", { className: "curves" }, curves, axis.label),
     ),
-    element("section", { className: "batch" }, element("h3", {}, words.table), tableSays, table),
+    below,
     element("section", { className: "one" }, element("h3", {}, words.graph), element("label", {}, words.graphChoose, " ", number), graphSays, graph),
   );
 
@@ -100,7 +103,6 @@ export function mount(place, { python, store, route }) {
   /** Ask Python for something; what it says of the training is shown. */
   async function ask(name, ...args) {
     const told = await python.call(PYTHON + name, ...args);
-    if (gone) return;
     if (told.samples) fixed = told;
     state = told;
     if (told.diverged) pause();
@@ -170,6 +172,8 @@ export function mount(place, { python, store, route }) {
     const { ask: call, every } = SPEEDS[speed.value];
     const mine = (player = {});
     failed = "";
+    // The table is what there is to see of a sample.
+    if (call[0] === "advance_sample" && below.getBoundingClientRect().bottom > innerHeight) below.scrollIntoView();
     paces = [];
     update();
     inTurn(() => {
@@ -305,10 +309,10 @@ export function mount(place, { python, store, route }) {
     return names.map((name) => words.setting[name](then[name])).join(", ");
   }
 
-  /** Keep the settings, and write them into the address, so that it can be sent to somebody. */
+  /** Write the settings into the address, so that it can be sent to somebody. */
   function remember() {
+    last = settings;
     const changed = toAddress(settings);
-    store.set("playground", changed ? settings : undefined);
     history.replaceState(null, "", `#playground${changed && "/"}${changed}`);
   }
 
