@@ -206,7 +206,8 @@ def _html(run: Recorder, reduction: str) -> str:
     shares = [
         text for step in variants for place, text in step.writes.items() if re.match(r"t\w+\.(\d|sum|mean)", place)
     ]
-    each = 1.3 + 0.64 * max(map(len, shares), default=1)
+    head = 1 if run.samples else len("grad") + 1  # in bold letters
+    each = 1.3 + 0.64 * max([head, *map(len, shares)])
     wide = first + each * (max(size + 2, 4) if run.samples else 1)
     style = templates.get_template("page.css").render(
         data=DATA,
