@@ -7,7 +7,7 @@
 with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
 ``loss_surface`` from ``batch_sizes``. ``lesson`` runs ``lesson.ipynb`` and stores it with its outputs. ``benchmarks``
 is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The
-playground is not among them: it is taken by hand.
+playground and the classroom are not among them: they are taken by hand.
 """
 
 import argparse
