@@ -30,8 +30,8 @@ ROOT = HERE.parent.parent
 LESSON = HERE.parent / "lesson.ipynb"
 STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
 SIZE = (1600, 900)
-PLAYGROUND, UPDATES = (1280, 1990), 300
-PICKED = "\ue015\ue014\ue014\ue006"  # the keys down, right, right, Enter: the second sample of the batch
+PLAYGROUND, UPDATES = 1280, 100
+PICKED = "\ue015\ue014\ue006"  # the keys down, right, Enter: the second sample of the batch
 
 
 def shown(text: str, wanted: set[str]) -> None:
@@ -113,7 +113,7 @@ def playground() -> None:
     """The classroom's playground after ``UPDATES`` updates, with the graph of a sample of the last batch."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    with tempfile.TemporaryDirectory() as folder, chromium(*PLAYGROUND) as browser:
+    with tempfile.TemporaryDirectory() as folder, chromium(PLAYGROUND, 900) as browser:
         subprocess.run([sys.executable, str(HERE.parent / "classroom" / "build.py"), "--out", folder], check=True)
         handler = functools.partial(Files, directory=folder)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -132,7 +132,11 @@ def playground() -> None:
                 browser.execute_script("document.querySelector('canvas').focus()")
                 browser.switch_to.active_element.send_keys(*PICKED)
                 wait.until(lambda _: "its column" in browser.find_element("css selector", ".one .says").text)
+                wait.until(lambda _: browser.find_element("tag name", "body").get_attribute("data-python") == "idle")
                 browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+                height = browser.execute_script("return document.documentElement.scrollHeight")
+                metrics = {"width": PLAYGROUND, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
                 save_screenshot(browser, HERE / "playground.png")
             finally:
                 server.shutdown()

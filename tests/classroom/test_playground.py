@@ -177,11 +177,12 @@ def test_what_is_turned_in_the_middle_of_a_batch_applies_from_the_next_one():
     first = playground.advance_sample()["batch"]["samples"]
     playground.change({"batch": 2, "reduction": "sum"})
     state = playground.advance()
-    assert state["batch"]["samples"] == first
+    assert (state["batch"]["samples"], state["batch"]["reduction"]) == (first, "mean")
     playground.start({"batch": 4})
     assert playground.advance()["batch"] == state["batch"]
-    playground.change({"batch": 2})
-    assert len(playground.advance()["batch"]["samples"]) == 2
+    playground.change({"batch": 2, "reduction": "sum"})
+    batch = playground.advance()["batch"]
+    assert (len(batch["samples"]), batch["reduction"]) == (2, "sum")
 
 
 def test_sum_is_mean_with_the_rate_times_the_size():

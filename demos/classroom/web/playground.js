@@ -238,7 +238,7 @@ export function mount(place, { python, route }) {
         ...earlier.map(({ settings: then, curve: old }) => ({ name: words.before(differs(then)), x: old[axis.value], y: old.all })),
       ],
     });
-    tableSays.textContent = !size ? (state.diverged ? "" : words.tableEmpty) : settings.reduction === "mean" ? words.tableMean(size) : words.tableSum;
+    tableSays.textContent = !size ? (state.diverged ? "" : words.tableEmpty) : batch.reduction === "mean" ? words.tableMean(size) : words.tableSum;
     table.hidden = !size;
     table.update({ names: fixed.parameters, units: fixed.units, weights: state.weights, batch }, chosen);
     figures.update.textContent = state.update;

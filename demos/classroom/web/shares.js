@@ -4,12 +4,17 @@ import { element } from "./dom.js";
 import { texts } from "./texts.js";
 
 const words = texts.playground;
-const TALLEST = 620; // pixels that all rows together should not exceed, if that leaves rows of SMALLEST
-const [SMALLEST, LARGEST] = [5, 24]; // pixels of a row
-const LETTERS = 14; // pixels
-const NUMBER = 64; // pixels that a number takes
-const NAMES = `17px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
+// All in pixels.
+const TALLEST = 620; // what the rows together should not exceed, if that leaves rows of SMALLEST
+const [SMALLEST, LARGEST] = [5, 24]; // heights of a row
+const WIDEST = 96; // width of a sample's column
+const LETTERS = 14;
+const NUMBER = 64; // the width of a number in figures
+const HEAD = 20; // the width of a sample's number
+const SIGN = 16; // the room for a sign between columns
 const FONT = `${LETTERS}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
+const BOLD = `700 ${FONT}`;
+const NAMES = `17px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
 
 /**
  * A table on a canvas, for thousands of numbers that change many times a second. `update({names, units, weights, batch})`
@@ -37,6 +42,7 @@ export function sharesTable() {
   whole.update = (next, sample) => {
     shown = next;
     chosen = sample;
+    said.ariaLive = "off"; // a screen reader would read every number that passes
     draw();
   };
   return whole;
@@ -60,6 +66,7 @@ export function sharesTable() {
   function point(cell) {
     if (cell?.row === at?.row && cell?.column === at?.column) return;
     at = cell;
+    said.ariaLive = "polite";
     if (!at) said.textContent = words.hint;
     draw();
   }
@@ -91,7 +98,10 @@ export function sharesTable() {
   }
 }
 
-/** Where the rows and columns are: names, samples, sum, and where there is room the change of the weight, and the weight. */
+/**
+ * Where the rows and columns are: names, samples, sum, and where there is room the change of the weight, and the weight.
+ * A column knows the sign before it, and whether there is room for figures.
+ */
 function layout({ names, batch }, width) {
   const rows = names.length;
   const row = Math.min(Math.max(Math.floor(TALLEST / rows), SMALLEST), LARGEST);
@@ -101,103 +111,121 @@ function layout({ names, batch }, width) {
   const room = width - label - 2;
   const ends = named && room > 3 * NUMBER + samples * 12 + 60 ? ["total", "change", "weight"] : ["total"];
   const end = ends.length > 1 ? NUMBER + 6 : Math.max(24, Math.min(NUMBER + 6, room / 6));
-  const pitch = (room - ends.length * (end + 16)) / samples; // of a column with the gap before the next one
-  const gap = pitch >= NUMBER + 16 ? 16 : pitch >= 38 ? 12 : pitch >= 8 ? 2 : pitch >= 4 ? 1 : 0;
-  const each = Math.min(pitch - gap, 96);
-  const columns = batch.samples.map((sample, i) => ({ kind: "share", sample, i, left: label + i * (each + gap), width: each }));
-  let x = label + samples * (each + gap) + 16 - gap;
+  const pitch = (room - ends.length * (end + SIGN)) / samples; // of a column with the gap before the next one
+  const gap = pitch >= NUMBER + SIGN ? SIGN : pitch >= 38 ? 12 : pitch >= 8 ? 2 : pitch >= 4 ? 1 : 0;
+  const each = Math.min(pitch - gap, WIDEST);
+  const columns = batch.samples.map((sample, i) => {
+    const left = label + i * (each + gap);
+    return { kind: "share", sample, i, left, width: each, sign: i && gap >= 12 ? "+" : "", signAt: left - gap / 2 };
+  });
+  let left = label + samples * (each + gap) - gap + SIGN;
   for (const kind of ends) {
-    columns.push({ kind, sample: null, left: x, width: end });
-    x += end + 16;
+    const sign = { total: "=", change: "→", weight: "" }[kind];
+    columns.push({ kind, sample: null, left, width: end, sign, signAt: left - SIGN / 2 });
+    left += end + SIGN;
   }
-  return { row, rows, named, label, gap, columns, top: 30, height: 30 + rows * row + 4, numbers: each >= NUMBER && row >= LETTERS + 2 };
+  for (const column of columns) column.figures = named && column.width >= NUMBER;
+  return { row, rows, named, label, columns, top: 30, height: 34 + rows * row };
 }
 
-function paint(pen, grid, { names, units, weights, batch }, chosen, at) {
+function paint(pen, grid, shown, chosen, at) {
   const css = getComputedStyle(document.documentElement);
-  const colour = Object.fromEntries(["ink", "quiet", "paper", "line", "data", "gradient", "mark"].map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
-  const { shares, gradient, before, finished } = batch;
-  const complete = shares.length > 0 && shares.length === batch.samples.length;
+  const names = ["ink", "quiet", "line", "data", "gradient", "mark"];
+  const colour = Object.fromEntries(names.map((name) => [name, css.getPropertyValue(`--${name}`).trim()]));
+  const { shares, gradient, samples } = shown.batch;
+  const complete = shares.length > 0 && shares.length === samples.length;
   const most = Math.max(...shares.map(largest), largest(gradient), 1e-300);
-  const y = (i) => grid.top + i * grid.row;
-  pen.font = FONT;
+  const look = { ...grid, colour, most, complete, chosen, newest: complete ? -1 : shares.length - 1 };
   pen.textBaseline = "middle";
-
-  // What stands on the left: the parameters, or where rows are thin, the units that they belong to.
-  let first = 0;
-  units.forEach((unit, k) => {
-    const middle = y(first) + (unit.parameters * grid.row) / 2;
-    pen.fillStyle = colour.quiet;
-    pen.textAlign = "left";
-    if (!grid.named && unit.parameters * grid.row >= LETTERS) pen.fillText(grid.label < 60 ? unitNumber(unit.name) : unit.name, 0, middle);
-    first += unit.parameters;
-    pen.fillStyle = colour.line;
-    if (k < units.length - 1) pen.fillRect(0, y(first) - 0.5, grid.columns.at(-1).left + grid.columns.at(-1).width, 1);
-  });
-  pen.fillStyle = colour.ink;
-  pen.font = NAMES;
-  if (grid.named) names.forEach((name, i) => pen.fillText(name, 0, y(i) + grid.row / 2));
-
-  pen.font = FONT;
+  paintNames(pen, look, shown);
   pen.textAlign = "center";
-  if (grid.columns[0].width < 20) {
-    const last = grid.columns[batch.samples.length - 1];
-    pen.fillText(words.samples(batch.samples.length), (grid.label + last.left + last.width) / 2, 14);
+  if (grid.columns[0].width < HEAD) {
+    const last = grid.columns[samples.length - 1];
+    write(pen, words.samples(samples.length), (grid.label + last.left + last.width) / 2, 14, colour.ink);
   }
-  grid.columns.forEach((column, c) => {
-    const { kind, left, width, i, sample } = column;
-    const middle = left + width / 2;
-    const newest = kind === "share" ? !complete && i === shares.length - 1 : false;
-    const told = { share: width >= 20 ? String(sample) : "", total: width < 44 ? "Σ" : complete ? words.total : words.totalSoFar, change: words.change, weight: words.weight };
-    pen.fillStyle = kind === "share" && sample === chosen ? colour.mark : colour.ink;
-    pen.font = `${newest || (kind === "total" && complete) ? "700 " : ""}${FONT}`;
-    pen.fillText(told[kind], middle, 14);
-    const sign = kind === "share" ? (i ? "+" : "") : { total: "=", change: "→", weight: "" }[kind];
-    const signAt = left - (kind === "share" ? grid.gap : 16) / 2;
-    pen.fillStyle = colour.quiet;
-    if (sign && (kind !== "share" || grid.gap >= 12)) pen.fillText(sign, signAt, 14);
-    const numbers = { share: shares[i], total: shares.length ? gradient : null, change: finished && shares.length ? weights.map((w, k) => w - before[k]) : null, weight: weights }[kind];
-    const coloured = kind === "share" || kind === "total";
-    names.forEach((_, k) => {
-      const x = numbers?.[k];
-      const [top, high] = [y(k), grid.row - (grid.row > 8 ? 1 : 0)];
-      if (x === undefined) {
-        if (kind === "share") {
-          pen.strokeStyle = colour.line;
-          pen.setLineDash([2, 3]);
-          if (width > 8 && grid.row > 8) pen.strokeRect(left + 0.5, top + 0.5, width - 1, high - 1);
-          pen.setLineDash([]);
-        }
-        return;
-      }
-      if (coloured) {
-        pen.globalAlpha = 0.75 * Math.sqrt(Math.abs(x) / most);
-        pen.fillStyle = x > 0 ? colour.gradient : colour.data;
-        pen.fillRect(left, top, width, high);
-        pen.globalAlpha = 1;
-      }
-      if (width >= NUMBER && grid.named && (kind !== "share" || grid.numbers)) {
-        pen.font = `${kind === "total" && complete ? "700 " : ""}${FONT}`;
-        pen.fillStyle = kind === "weight" ? colour.data : colour.ink;
-        pen.fillText(brief(x), middle, top + high / 2 + 0.5);
-        pen.fillStyle = colour.quiet;
-        if (sign && (kind !== "share" || grid.gap >= 12)) pen.fillText(sign, signAt, top + high / 2);
-      }
-    });
-    const tall = grid.rows * grid.row;
-    if (newest || (kind === "share" && sample === chosen)) {
-      pen.strokeStyle = newest ? colour.ink : colour.mark;
-      pen.lineWidth = 2;
-      pen.strokeRect(left - 1, grid.top - 1, width + 2, tall + 1);
-      pen.lineWidth = 1;
+  for (const column of grid.columns) {
+    paintHead(pen, look, column);
+    paintNumbers(pen, look, column, numbersOf(column, shown));
+  }
+  if (at && grid.columns[at.column]) {
+    const { left, width } = grid.columns[at.column];
+    frame(pen, colour.mark, 3, left + 1, grid.top + at.row * grid.row + 1, Math.max(width - 2, 3), Math.max(grid.row - 2, 3));
+  }
+}
+
+/** On the left: the parameters, or where rows are thin, the units that they belong to; and a line below each unit. */
+function paintNames(pen, { named, label, row, top, columns, colour }, { names, units }) {
+  const right = columns.at(-1).left + columns.at(-1).width;
+  let y = top;
+  pen.textAlign = "left";
+  for (const unit of units) {
+    const height = unit.parameters * row;
+    if (!named && height >= LETTERS) write(pen, label < 60 ? unitNumber(unit.name) : unit.name, 0, y + height / 2, colour.quiet);
+    y += height;
+    pen.fillStyle = colour.line;
+    if (unit !== units.at(-1)) pen.fillRect(0, y - 0.5, right, 1);
+  }
+  if (named) names.forEach((name, k) => write(pen, name, 0, top + (k + 0.5) * row, colour.ink, NAMES));
+}
+
+/** What stands above a column, and the sign before it. */
+function paintHead(pen, { colour, complete, chosen, newest, rows, row, top }, { kind, i, sample, left, width, sign, signAt }) {
+  const text = {
+    share: width >= HEAD ? String(sample) : "",
+    total: width < 44 ? "Σ" : complete ? words.total : words.totalSoFar,
+    change: words.change,
+    weight: words.weight,
+  }[kind];
+  const [isNewest, isChosen] = [kind === "share" && i === newest, kind === "share" && sample === chosen];
+  const bold = isNewest || (kind === "total" && complete);
+  write(pen, text, left + width / 2, 14, isChosen ? colour.mark : colour.ink, bold ? BOLD : FONT);
+  write(pen, sign, signAt, 14, colour.quiet);
+  if (isNewest || isChosen) frame(pen, isNewest ? colour.ink : colour.mark, 2, left - 1, top - 1, width + 2, rows * row + 1);
+}
+
+/** The numbers of a column, as colours and, where there is room, in figures; dotted where there are none yet. */
+function paintNumbers(pen, look, { kind, left, width, figures, sign, signAt }, numbers) {
+  const { colour, most, complete, rows, row, top } = look;
+  const high = row - (row > 8 ? 1 : 0);
+  for (let k = 0; k < rows; k++) {
+    const y = top + k * row;
+    if (!numbers) {
+      if (kind === "share" && width > 8 && row > 8) frame(pen, colour.line, 1, left + 0.5, y + 0.5, width - 1, high - 1, [2, 3]);
+      continue;
     }
-    if (at?.column === c) {
-      pen.strokeStyle = colour.mark;
-      pen.lineWidth = 3;
-      pen.strokeRect(left + 1, y(at.row) + 1, Math.max(width - 2, 3), Math.max(grid.row - 2, 3));
-      pen.lineWidth = 1;
+    if (kind === "share" || kind === "total") {
+      pen.globalAlpha = 0.75 * Math.sqrt(Math.abs(numbers[k]) / most);
+      pen.fillStyle = numbers[k] > 0 ? colour.gradient : colour.data;
+      pen.fillRect(left, y, width, high);
+      pen.globalAlpha = 1;
     }
-  });
+    if (!figures) continue;
+    const font = kind === "total" && complete ? BOLD : FONT;
+    write(pen, brief(numbers[k]), left + width / 2, y + high / 2 + 0.5, kind === "weight" ? colour.data : colour.ink, font);
+    write(pen, sign, signAt, y + high / 2, colour.quiet);
+  }
+}
+
+/** The numbers of a column, one for each parameter; undefined where there are none yet. */
+function numbersOf({ kind, i }, { weights, batch: { shares, gradient, before, finished } }) {
+  if (kind === "share") return shares[i];
+  if (kind === "weight") return weights;
+  if (!shares.length) return undefined;
+  if (kind === "total") return gradient;
+  return finished ? weights.map((w, k) => w - before[k]) : undefined;
+}
+
+function write(pen, text, x, y, colour, font = FONT) {
+  if (!text) return;
+  pen.fillStyle = colour;
+  pen.font = font;
+  pen.fillText(text, x, y);
+}
+
+function frame(pen, colour, lineWidth, x, y, width, height, dashes = []) {
+  Object.assign(pen, { strokeStyle: colour, lineWidth });
+  pen.setLineDash(dashes);
+  pen.strokeRect(x, y, width, height);
 }
 
 /** What a cell says, in a sentence. */

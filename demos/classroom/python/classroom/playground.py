@@ -67,6 +67,7 @@ class Run:
         order: the numbers of the samples in the last batch, or in the one that is being added up.
         shares: what each of these has added to each gradient so far, a list of as many numbers as parameters.
         before: the weights that these shares were computed with.
+        reduction: whether they are shares of a "mean" or a "sum".
         finished: whether the weights have changed since.
         trouble: why the training cannot go on, or "".
     """
@@ -84,6 +85,7 @@ class Run:
         self.order: Sequence[int]
         self.shares: list[list[float]]
         self.trouble = ""
+        self.reduction = settings["reduction"]
         self._curve: list[tuple[int, float, float, float | None]] = []
         self._stride = 1
         self._forget_batch()
@@ -125,7 +127,8 @@ class Run:
             order = next(self._orders)
         self.order, self.shares, self.finished = order, [], False
         self.before = [p.data for p in self.parameters]
-        self._share = 1 / len(order) if self.settings["reduction"] == "mean" else 1.0
+        self.reduction = self.settings["reduction"]
+        self._share = 1 / len(order) if self.reduction == "mean" else 1.0
         self._batch_loss = 0.0
         self.optimizer.zero_grad()
 
@@ -259,6 +262,7 @@ class Run:
                 "samples": list(self.order),
                 "shares": self.shares,
                 "gradient": self.gradient,
+                "reduction": self.reduction,
                 "before": self.before,
                 "finished": self.finished,
             },
