@@ -25,7 +25,7 @@ def site(folder):
 
 
 @pytest.fixture
-def browser(chromium, site):
+def browser(site, chromium):  # without a site, no browser is started
     """A browser for the site: the test fails if anything else is asked for, or a script has anything to complain of.
 
     Work that is kept in the browser is cleared; the page stays open for the next test, as Python takes long to start.

@@ -313,7 +313,7 @@ def test_the_workers_powers_are_out_of_reach(tab):
 # ---- the network -----------------------------------------------------------------------------------------------------
 
 
-def test_the_second_visit_needs_no_network_and_a_new_build_takes_over(chromium, folder, tmp_path):
+def test_the_second_visit_needs_no_network_and_a_new_build_takes_over(folder, chromium, tmp_path):
     built = shutil.copytree(folder, tmp_path / "site")
     with serving(built) as address:
         port = int(address.rstrip("/").rpartition(":")[2])
