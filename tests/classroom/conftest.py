@@ -41,4 +41,4 @@ def browser(site, chromium):  # without a site, no browser is started
         chromium.execute_script("localStorage.clear()")
     assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
     asked = requests(chromium)
-    assert all(url.startswith((site, "data:", "blob:", "about:")) for url in asked), asked
+    assert all(url.startswith((site, "data:", "blob:", "about:", "chrome:")) for url in asked), asked
