@@ -215,7 +215,7 @@ def blank(ax) -> None:
     ax.set_axis_off()
 
 
-def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chosen: int | None = None) -> None:
+def decision_boundary(ax, score, samples, title: str, resolution: int = 80) -> None:
     """Regions where ``score(x)`` is positive and negative in the plane, and the samples (x, y), y = ±1, on them."""
     points = np.array([x for x, _ in samples])
     low, high = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
@@ -224,38 +224,10 @@ def decision_boundary(ax, score, samples, title: str, resolution: int = 80, chos
         scores = np.array([[float(score([x, y])) for x in xs.tolist()] for y in ys.tolist()])
     ax.contourf(xs, ys, scores, levels=[-np.inf, 0, np.inf], colors=[GRADIENT, DATA], alpha=0.22)
     ax.contour(xs, ys, scores, levels=[0], colors=INK, linewidths=1.8)
-    scatter(ax, samples, chosen)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
-    ax.set(title=title, xlabel="x₁", ylabel="x₂")
-
-
-def scatter(ax, samples, chosen: int | None = None) -> None:
-    """The samples (x, y) in the plane, y = ±1; a ring around the one that is chosen."""
     for label, color, marker in ((-1, GRADIENT, "s"), (1, DATA, "o")):
         of_class = np.array([x for x, y in samples if y == label]).reshape(-1, 2)
         ax.scatter(
             *of_class.T, c=color, marker=marker, s=34, edgecolors="white", linewidths=0.7, label=f"y = {label:+d}"
         )
-    if chosen is not None:
-        ax.scatter(*samples[chosen][0], s=260, facecolors="none", edgecolors=INK, linewidths=2)
-    ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
-
-
-def gradients(ax, columns, groups, title: str) -> None:
-    """A table in colours: a row for each parameter, a column for each sample's share of its gradient, and their sum.
-
-    ``groups`` of neighbouring rows are (name, number of rows).
-    """
-    wide = 1 + len(columns) // 8  # the sum stays visible beside many samples
-    table = np.array([*columns, *[np.sum(columns, axis=0)] * wide]).T
-    most = np.abs(table).max() or 1.0
-    picture = ax.imshow(table, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
-    ax.axvline(len(columns) - 0.5, color=INK)
-    ends = np.cumsum([rows for _, rows in groups]) - 0.5
-    for end in ends[:-1]:
-        ax.axhline(end, color=INK, linewidth=0.4)
-    ax.set_yticks(ends - [rows / 2 for _, rows in groups], [name for name, _ in groups], fontsize=10)
-    ax.set_xticks([(len(columns) - 1) / 2, len(columns) + (wide - 1) / 2], [f"samples: {len(columns)}", "Σ"])
-    ax.tick_params(length=0)
-    ax.set(title=title)
-    ax.figure.colorbar(picture, ax=ax)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)  # below, where it covers no boundary
+    ax.set(title=title, xlabel="x₁", ylabel="x₂")

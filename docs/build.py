@@ -18,7 +18,7 @@ from sphinx.cmd.build import main as sphinx
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MENU = {
-    "Learn and teach": ["demos/lesson.ipynb", "docs/lessons.md", "docs/teachers.md"],
+    "Learn and teach": ["demos/lesson.ipynb", "docs/lessons.md", "docs/classroom.md", "docs/teachers.md"],
     "Use": ["docs/engine.md", "docs/training.md", "docs/tape.md", "docs/pictures.md"],
     "Trust": ["docs/promises.md", "benchmarks/conformance.md", "docs/speed.md", "benchmarks/README.md"],
     "Reference": ["reference/index.rst"],

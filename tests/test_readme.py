@@ -23,7 +23,6 @@ RUN_ELSEWHERE = [DOCS / "teachers.md"]  # tests/conformance/test_docs.py
 COMMANDS = {  # the last part of each command that sets up an environment, by page and section
     (README, "Set up"): ["demos/moons.py", "-m pytest"],
     (DOCS / "lessons.md", "Lessons"): ["lab demos/lesson.ipynb"],
-    (DOCS / "lessons.md", "Playground"): ["run demos/playground.py"],
 }
 
 
@@ -106,7 +105,7 @@ def test_commands_install_extras_that_there_are():
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     named = re.findall(r"(?:'|`|micrograd|install )\.?\[([\w,]+)\]", "".join(map(text_of, PAGES)))
     extras = {extra for names in named for extra in names.split(",")}
-    assert {"demos", "test", "notebook", "playground", "fast", "page"} <= extras
+    assert {"demos", "test", "notebook", "fast", "page"} <= extras
     assert extras <= set(setup["options.extras_require"])
 
 

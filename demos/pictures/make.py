@@ -6,17 +6,23 @@
 ``expression`` and ``network`` are what the pages' own code draws, ``page`` is the README's page in a browser (Chromium
 with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
 ``loss_surface`` from ``batch_sizes``. ``lesson`` runs ``lesson.ipynb`` and stores it with its outputs. ``benchmarks``
-is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures. The
-playground is not among them: it is taken by hand.
+is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures.
+``playground`` is the classroom's, which is built for it with npm. The other picture of the classroom is not among them:
+it is taken by hand.
 """
 
 import argparse
+import contextlib
+import functools
+import http.server
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -24,6 +30,8 @@ ROOT = HERE.parent.parent
 LESSON = HERE.parent / "lesson.ipynb"
 STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
 SIZE = (1600, 900)
+PLAYGROUND, UPDATES = 1280, 100
+PICKED = "\ue015\ue014\ue006"  # the keys down, right, Enter: the second sample of the batch
 
 
 def shown(text: str, wanted: set[str]) -> None:
@@ -42,45 +50,96 @@ def shown(text: str, wanted: set[str]) -> None:
             names["picture"].save(HERE / f"{image}.svg")
 
 
-def photograph(page, path: Path) -> None:
-    """The page in a browser, at the step of ``STEP``."""
+@contextlib.contextmanager
+def chromium(width: int, height: int) -> Iterator:
+    """A browser that draws the same page as the same pixels."""
     from selenium import webdriver
 
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (program and driver):
-        sys.exit("page needs Chromium with its driver: apt-get install chromium chromium-driver")
+        sys.exit("a picture of a page needs Chromium with its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
     steady = "disable-gpu font-render-hinting=none disable-lcd-text disable-partial-raster disable-skia-runtime-opts"
-    for flag in f"headless no-sandbox hide-scrollbars window-size={SIZE[0]},{SIZE[1]} {steady}".split():
+    for flag in f"headless no-sandbox hide-scrollbars window-size={width},{height} {steady}".split():
         options.add_argument(f"--{flag}")
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     try:
-        metrics = {"width": SIZE[0], "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         still = [
             {"name": "prefers-reduced-motion", "value": "reduce"},
             {"name": "prefers-color-scheme", "value": "light"},
         ]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
-        with tempfile.TemporaryDirectory() as folder:
-            browser.get(page.save(Path(folder) / "page.html").as_uri())
-            found = browser.execute_script(
-                """const slider = document.getElementById("slider");
-                for (let i = 0; i <= slider.max; i++) {
-                    slider.value = i;
-                    slider.dispatchEvent(new Event("input"));
-                    const text = document.getElementById("say").textContent;
-                    if ([...arguments].every((words) => text.includes(words))) return true;
-                }""",
-                *STEP,
-            )
-            if not found:
-                sys.exit(f"no step of the page has the words {' and '.join(STEP)}")
-            browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")  # is drawn
-            browser.save_screenshot(str(path))
+        yield browser
     finally:
         browser.quit()
+
+
+def save_screenshot(browser, path: Path) -> None:
+    """What is on the page, once it is drawn."""
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    browser.save_screenshot(str(path))
+
+
+def photograph(page, path: Path) -> None:
+    """The page in a browser, at the step of ``STEP``."""
+    with chromium(*SIZE) as browser, tempfile.TemporaryDirectory() as folder:
+        browser.get(page.save(Path(folder) / "page.html").as_uri())
+        found = browser.execute_script(
+            """const slider = document.getElementById("slider");
+            for (let i = 0; i <= slider.max; i++) {
+                slider.value = i;
+                slider.dispatchEvent(new Event("input"));
+                const text = document.getElementById("say").textContent;
+                if ([...arguments].every((words) => text.includes(words))) return true;
+            }""",
+            *STEP,
+        )
+        if not found:
+            sys.exit(f"no step of the page has the words {' and '.join(STEP)}")
+        save_screenshot(browser, path)
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def playground() -> None:
+    """The classroom's playground after ``UPDATES`` updates, with the graph of a sample of the last batch."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with tempfile.TemporaryDirectory() as folder, chromium(PLAYGROUND, 900) as browser:
+        subprocess.run([sys.executable, str(HERE.parent / "classroom" / "build.py"), "--out", folder], check=True)
+        handler = functools.partial(Files, directory=folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever).start()
+            try:
+                browser.get(f"http://127.0.0.1:{server.server_port}/#playground")
+                wait = WebDriverWait(browser, 120)
+                wait.until(lambda _: browser.execute_script("return Boolean(document.querySelector('.graph svg'))"))
+                browser.execute_script(
+                    """const buttons = [...document.querySelectorAll("main button")];
+                    const step = buttons.find((button) => button.textContent === "One batch");
+                    for (let i = 0; i < arguments[0]; i++) step.click();""",
+                    UPDATES,
+                )
+                wait.until(lambda _: browser.find_element("css selector", "dd.update").text == str(UPDATES))
+                browser.execute_script("document.querySelector('canvas').focus()")
+                browser.switch_to.active_element.send_keys(*PICKED)
+                wait.until(lambda _: "its column" in browser.find_element("css selector", ".one .says").text)
+                wait.until(lambda _: browser.find_element("tag name", "body").get_attribute("data-python") == "idle")
+                browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+                height = browser.execute_script("return document.documentElement.scrollHeight")
+                metrics = {"width": PLAYGROUND, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+                save_screenshot(browser, HERE / "playground.png")
+            finally:
+                server.shutdown()
 
 
 def demo(name: str, pictures: set[str]) -> None:
@@ -129,7 +188,7 @@ def benchmarks() -> None:
 
 SHOWN = ("expression", "network", "page")
 DEMOS = {"moons": "moons", "batch_sizes": "batch_sizes", "loss_surface": "batch_sizes", "health": "health"}
-OTHERS = {"lesson": lesson, "benchmarks": benchmarks}  # a function for each; add yours here
+OTHERS = {"lesson": lesson, "benchmarks": benchmarks, "playground": playground}  # a function for each; add yours here
 
 if __name__ == "__main__":
     names = (*SHOWN, *DEMOS, *OTHERS)

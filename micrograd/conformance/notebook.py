@@ -82,14 +82,15 @@ def check(engine: Any, level: int = len(LEVELS), only: Sequence[str] = (), seed:
 
 def _cell(result: Result) -> str:
     found = result.example or f"# {result.problem}"
+    drawn = picture(result.code)
     return (
         f"<h4>{result.number} {escape(result.title)}</h4><pre>{escape(found)}</pre>"
-        f"<p>{escape(result.why)}</p>{_picture(result.code)}"
+        f"<p>{escape(result.why)}</p>{f'<p>The same with the right gradients:</p>{drawn}' if drawn else ''}"
     )
 
 
-def _picture(code: str) -> str:
-    """The graph of a case with the right gradients, as SVG; nothing where it is large or cannot be drawn."""
+def picture(code: str) -> str:
+    """The graph of a case with the right gradients, as SVG; empty where it is large or cannot be drawn."""
     from micrograd.engine import Value  # noqa: PLC0415  # where an engine is tried alone, ours is not there
     from micrograd.pictures.draw import draw  # noqa: PLC0415
 
@@ -107,7 +108,6 @@ def _picture(code: str) -> str:
         for name, thing in names.items():
             if isinstance(thing, Value) and not thing.label:
                 thing.label = name
-        svg: str = draw(names[roots[-1]], max_nodes=24).svg()
+        return draw(names[roots[-1]], max_nodes=24).svg()
     except Exception:  # a picture is an extra: no Graphviz, a large graph, an example that uses more
         return ""
-    return f"<p>The same with the right gradients:</p>{svg}"

@@ -215,7 +215,8 @@ def _page(run: Recorder, reduction: str) -> Page:
     shares = [
         text for step in variants for place, text in step.writes.items() if re.match(r"t\w+\.(\d|sum|mean)", place)
     ]
-    each = 1.5 + 0.64 * max(map(len, shares), default=1)
+    head = 1 if run.samples else len("grad") + 1  # in bold letters
+    each = 1.5 + 0.64 * max([head, *map(len, shares)])
     wide = first + each * (max(size + 2, 4) if run.samples else 1)
     say = 6.6 if max([len(step.lines) for step in variants]) <= 3 else 11.5
     rows = len(run.parameters) + (3 if run.samples else 1)

@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from micrograd import accumulate, losses, nn, optim, step_through
+from micrograd import Value, accumulate, losses, nn, optim, step_through
 from micrograd.graph import nodes
 from micrograd.pictures.formula import digits
 
@@ -298,3 +298,9 @@ def test_zoom_shows_the_parameters_that_the_optimizer_changes(at_batch):
     inside = [p for p, x, y, r, b in boxes if left <= x and r <= left + width and top <= y and b <= top + height]
     assert inside.count(True) == 13
     assert len(inside) < len(boxes)
+
+
+def test_the_head_of_a_narrow_table_has_room(browser, tmp_path):
+    a = Value(2.0, label="a")
+    browser.get(step_through(a * a).save(tmp_path / "expression.html").as_uri())
+    assert browser.execute_script("const { scrollWidth, clientWidth } = table; return scrollWidth - clientWidth") == 0
