@@ -11,10 +11,10 @@ sys.path.append(str(Path(__file__).parent.parent / "demos"))
 
 
 def moons():
-    import moons
+    import datasets
 
     model = nn.MLP(2, [16, 16, 1], init="he")
-    return lambda x, y: losses.hinge(model(x), y), moons.moons(0)[0][:64], model.parameters()
+    return lambda x, y: losses.hinge(model(x), y), datasets.moons(64), model.parameters()
 
 
 def digits():
