@@ -39,25 +39,47 @@ def at_batch(browser, tmp_path):
     return browser
 
 
+POSITION = '[document.getElementById("position").textContent, document.getElementById("slider").value]'
+PLACES = """[...document.querySelectorAll("svg:not([hidden]) [data-place], table [data-place]")]
+    .map((e) => [e.dataset.place, e.textContent])"""
+LINES = '[...document.querySelectorAll("#lines p")].map((p) => p.textContent)'
+WHOLE = 'document.body.outerHTML + document.getElementById("slider").value'
+
+
+def look(browser, *scripts):
+    """What these expressions are on the page, by one call of the browser."""
+    return browser.execute_script(f"return [{', '.join(scripts)}]")
+
+
 def places(browser):
     """The text of each place of the graph on show and of the table."""
-    script = """return [...document.querySelectorAll("svg:not([hidden]) [data-place], table [data-place]")]
-        .map((e) => [e.dataset.place, e.textContent])"""
-    return {name: text.removeprefix("data ").removeprefix("grad ") for name, text in browser.execute_script(script)}
+    return places_in(*look(browser, PLACES))
+
+
+def places_in(pairs):
+    return {name: text.removeprefix("data ").removeprefix("grad ") for name, text in pairs}
 
 
 def lines(browser):
-    return browser.execute_script("return [...document.querySelectorAll('#lines p')].map((p) => p.textContent)")
+    return look(browser, LINES)[0]
 
 
 def position(browser):
-    number, count = re.fullmatch(r"step (\d+) of (\d+)", browser.find_element(By.ID, "position").text).groups()
-    assert browser.find_element(By.ID, "slider").get_attribute("value") == str(int(number) - 1)
+    return position_in(*look(browser, POSITION))
+
+
+def position_in(shown):
+    text, slider = shown
+    number, count = re.fullmatch(r"step (\d+) of (\d+)", text.strip()).groups()
+    assert slider == str(int(number) - 1)
     return int(number) - 1, int(count) - 1
 
 
 def whole(browser):
-    content = browser.execute_script("return document.body.outerHTML + document.getElementById('slider').value")
+    return whole_in(*look(browser, WHOLE))
+
+
+def whole_in(content):
     return content.replace(' class=""', "")
 
 
@@ -112,16 +134,17 @@ def test_walking_every_step_there_and_back(at_batch):
     for i, step in enumerate(steps):
         if i:
             press(at_batch, Keys.ARROW_RIGHT)
-        assert position(at_batch) == (i, LAST)
-        texts = places(at_batch)
-        assert lines(at_batch) == step.get("mean", step)["lines"]
+        where, pairs, said, content = look(at_batch, POSITION, PLACES, LINES, WHOLE)
+        assert position_in(where) == (i, LAST)
+        texts = places_in(pairs)
+        assert said == step.get("mean", step)["lines"]
         assert {name: texts[name] for name in shown.get(i, {})} == shown.get(i, {})
         end = next((texts for j, texts in shown.items() if j >= i), {})  # of this pass: forward, or backward
         for name in [name for name in texts if name.endswith(".data") and name in end]:
             assert texts[name] in {end[name], "·", "?"}
         for name in [name for name in texts if name.startswith("o") and name in end]:
             assert texts[name] in {end[name], ""}
-        seen.append(whole(at_batch))
+        seen.append(whole_in(content))
     assert max(shown) == LAST - 2  # then come the batch and the optimizer's step
     assert len(set(seen)) == len(steps)
     press(at_batch, Keys.ARROW_RIGHT)
