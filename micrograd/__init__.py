@@ -16,7 +16,7 @@ from micrograd.pictures.explain import explain
 from micrograd.tape.recorded import jit
 from micrograd.train import Training, accumulate, evaluate, fit
 
-__version__ = "1.1.0"
+__version__ = "1.2.0"
 
 __all__ = [
     "Training",
