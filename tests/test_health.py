@@ -97,6 +97,16 @@ class Twice(nn.Module):
         return self.last(self.hidden(self.hidden(self.first(x))))
 
 
+class Density(nn.Module):
+    """The mean and the log of the spread of an answer; the loss, minus the log of its density, is below 0."""
+
+    def __init__(self):
+        self.mean, self.spread = mlp(1, [6, 1], "tanh"), Value(0.0)
+
+    def forward(self, x, y):
+        return (self.mean(x) - y) ** 2 / (2 * (2 * self.spread).exp()) + self.spread
+
+
 class Tokens(nn.Module):
     """As in a GPT: no neurons, but tables of parameters; the next token's scores by attention over those so far."""
 
@@ -190,6 +200,14 @@ HEALTHY = {
     "a layer used twice": lambda: (Twice(), logistic, moons(32), adam(0.02), 8, 20),
     "recurrent": lambda: (Recurrent(), squared, sums(), adam(0.02), 8, 20),
     "attention": lambda: (Tokens(), lambda model: model, rounds(), adam(0.05), 5, 15),
+    "a loss below 0": lambda: (
+        *(Density(), lambda model: lambda x, y: model(x, y) - 3, curve(40)),
+        *(adam(0.01), 8, 25),
+    ),
+    "a last bias at the mean answer": lambda: (
+        *(biased(mlp(1, [8, 1]), 1, 2000.0), squared, [([x / 4], 2000 + 20 * y) for [x], y in curve()]),
+        *(adam(0.1), 8, 30),
+    ),
     "layers and θ apart": lambda: (
         *(nn.Sequential(nn.Linear(2, 6, init="xavier"), "tanh", nn.Linear(6, 1, init="xavier")), hinge, moons()),
         *(sgd(0.1), 8, 20),
@@ -524,10 +542,16 @@ def test_of_many_samples_some_that_are_evenly_spread_are_looked_at():
         seen.append(x)
         return w([x]) ** 2
 
-    Watch(w, loss, range(1000))
-    assert len(seen) == 64
-    assert seen[:3] == [0, 15, 31]
-    assert seen[-1] == 984
+    watch = Watch(w, loss, range(128))
+    seen.clear()
+    watch.look()
+    assert len(set(seen)) == 64
+    assert seen == sorted(seen)
+    assert {x % 2 for x in seen} == {0, 1}  # as where classes take turns
+    assert {x // 32 for x in seen} == {0, 1, 2, 3}
+    first = seen.copy()
+    watch.look()
+    assert seen == first * 2
 
 
 def test_a_recorded_loss_is_seen_as_its_function_is():
@@ -681,7 +705,6 @@ def layer(**settings):
             [look(1.0, a=layer(delta=0.0009), b=layer())],
             "vanishing δ",
         ),
-        ([look(1.0, a=layer(), b=layer(signal=990.0))], [look(1.0, a=layer(), b=layer(signal=1010.0))], "exploding"),
         ([look(1.0, a=layer(delta=990.0), b=layer())], [look(1.0, a=layer(delta=1010.0), b=layer())], "exploding"),
         (
             [look(1.0, inputs=[1.0, 31.0], a=layer(signal=9.0))],
@@ -711,13 +734,24 @@ def test_limits(healthy, sick, kind):
     [
         ({"a": layer(saturated=1.0)}, "saturated units"),
         ({"a": layer(delta=1e-6), "b": layer()}, "vanishing δ"),
+        (
+            [look(-1.0), look(-0.8), look(-0.91), look(-0.8)],
+            [look(-1.0), look(-0.8), look(-0.89), look(-0.8)],
+            "learning rate too high",
+        ),
+        (
+            [look(0.0), look(0.5), look(0.0), look(0.5)],
+            [look(0.0), look(0.5), look(0.1), look(0.5)],
+            "learning rate too high",
+        ),
         ({"inputs": [0.001]}, "wild inputs"),
     ],
 )
-def test_what_has_learned_is_not_spoken_of(settings, kind):
-    first, *more = look(1.0, **settings), look(0.51, **settings)
-    assert kinds(first, *more) == [kind]
-    assert kinds(first, look(0.49, **settings)) == []
+@pytest.mark.parametrize(("start", "near", "learned"), [(1.0, 0.51, 0.49), (-1.0, -1.49, -1.51)])
+def test_what_has_learned_is_not_spoken_of(settings, kind, start, near, learned):
+    first = look(start, **settings)
+    assert kinds(first, look(near, **settings)) == [kind]
+    assert kinds(first, look(learned, **settings)) == []
 
 
 @pytest.mark.parametrize(
