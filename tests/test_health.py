@@ -535,7 +535,7 @@ def test_layers_have_names_in_any_module():
     assert names(parts, hinge(parts), moons(4)) == {"parts.0": 3, "parts.2": 1}
 
 
-def test_of_many_samples_some_that_are_evenly_spread_are_looked_at():
+def test_of_many_samples_some_that_are_drawn_by_lot_are_looked_at():
     seen, w = [], nn.Neuron(1)
 
     def loss(x):
@@ -589,6 +589,18 @@ def test_a_training_that_an_error_has_ended_is_seen_as_it_was_left():
     assert len(watch.looks) == 2
     watch.diagnosis()
     assert len(watch.looks) == 2
+
+
+def test_the_rate_that_is_told_is_the_highest_of_a_schedule():
+    training = Training(mlp(1, [1]), squared, curve(32), sgd(0.9), 32, 8)
+    watch = training.watch(schedule=optim.StepLR(training.optimizer, 6, 1e-6))
+    assert training.optimizer.lr < 1e-6
+    assert "the learning rate 0.9 is too high" in str(watch)
+
+
+def test_a_notebook_shows_what_print_shows():
+    pretty = pytest.importorskip("IPython.lib.pretty")
+    assert pretty.pretty(Watch(MODEL, squared(MODEL), curve(4))) == "nothing was found in 1 look"
 
 
 # ---- watching changes nothing ----------------------------------------------------------------------------------------
@@ -722,6 +734,16 @@ def layer(**settings):
             [look(1.0), look(1.2), look(1.11), look(1.2)],
             "learning rate too high",
         ),
+        (
+            [look(-1.0), look(-0.8), look(-0.91), look(-0.8)],
+            [look(-1.0), look(-0.8), look(-0.89), look(-0.8)],
+            "learning rate too high",
+        ),
+        (
+            [look(0.0), look(0.5), look(0.0), look(0.5)],
+            [look(0.0), look(0.5), look(0.1), look(0.5)],
+            "learning rate too high",
+        ),
     ],
 )
 def test_limits(healthy, sick, kind):
@@ -734,16 +756,6 @@ def test_limits(healthy, sick, kind):
     [
         ({"a": layer(saturated=1.0)}, "saturated units"),
         ({"a": layer(delta=1e-6), "b": layer()}, "vanishing δ"),
-        (
-            [look(-1.0), look(-0.8), look(-0.91), look(-0.8)],
-            [look(-1.0), look(-0.8), look(-0.89), look(-0.8)],
-            "learning rate too high",
-        ),
-        (
-            [look(0.0), look(0.5), look(0.0), look(0.5)],
-            [look(0.0), look(0.5), look(0.1), look(0.5)],
-            "learning rate too high",
-        ),
         ({"inputs": [0.001]}, "wild inputs"),
     ],
 )
@@ -813,6 +825,12 @@ MODEL = nn.MLP(1, [1])
         ((MODEL, squared(MODEL), []), ValueError, "samples must hold one sample at least, got none"),
         ((MODEL, squared(MODEL), [1.0]), TypeError, "sample 0 of the batch: expected a tuple"),
         ((MODEL, lambda x, y: 0.0, curve(4)), TypeError, "the loss must return a Value, got 0.0"),
+        ((MODEL, squared(nn.MLP(1, [1])), curve(4)), ValueError, "expected a loss of the model, got one that"),
+        (
+            (MODEL, squared(MODEL), curve(4), optim.SGD(nn.MLP(1, [1]).parameters())),
+            ValueError,
+            "got one with none of the model's parameters; if the model was made anew, make the optimizer anew too",
+        ),
         ((MODEL, squared(MODEL), curve(4), optim.SGD), TypeError, "expected an optimizer, got the class SGD"),
         (
             (MODEL, squared(MODEL), curve(4), None, 0),
