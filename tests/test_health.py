@@ -569,6 +569,19 @@ def test_a_recorded_loss_is_seen_as_its_function_is():
             assert replayed.layers[name].update == pytest.approx(layer.update, rel=1e-9, nan_ok=True)
 
 
+def test_a_loss_may_be_an_object_that_has_a_function():
+    class Scaled:
+        def __init__(self, function):
+            self.function = function
+
+        def __call__(self, x, y):
+            return 10 * self.function(x, y)
+
+    loss = squared(MODEL)
+    plain, scaled = (Watch(MODEL, each, curve(4)).looks[0].loss for each in (loss, Scaled(loss)))
+    assert scaled == pytest.approx(10 * plain)
+
+
 def test_an_undefined_loss_is_seen_as_infinite():
     model = mlp(1, [1])
     watch = Watch(model, lambda x, y: (model(x) - y) ** 2, curve(4), optim.SGD(model.parameters(), lr=7.0))

@@ -78,7 +78,8 @@ class Watch:
             not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1
         ):
             raise ValueError(f"batch_size must be a whole number >= 1, or None, got {batch_size!r}")
-        self._loss: Callable[..., Value] = getattr(loss, "function", loss)  # the plain one of a recorded loss
+        # Of a loss that computes a batch by itself, a recorded one, the plain function.
+        self._loss: Callable[..., Value] = getattr(loss, "function", loss) if hasattr(loss, "add_gradients") else loss
         chosen: Sequence[int] = range(len(samples))
         if len(samples) > MOST_SAMPLES:  # by lot: every second one of a list may be all of one class
             chosen = sorted(random.Random(0).sample(chosen, MOST_SAMPLES))
