@@ -68,7 +68,7 @@ class Diagnosis:
         kind: "no zero_grad", "symmetric weights", "wild inputs", "exploding", "learning rate too high", "noise",
             "dead units", "saturated units", "vanishing δ" or "learning rate too low".
         text: the sentence, with the number in it and what to do.
-        number: what is beyond its limit.
+        number: what is beyond its limit: a share, a ratio, a loss.
         layer: where it is; "" for what is of the whole training.
     """
 
