@@ -779,6 +779,12 @@ def test_what_has_learned_is_not_spoken_of(settings, kind, start, near, learned)
     assert kinds(first, look(learned, **settings)) == []
 
 
+def test_a_delta_that_steps_have_made_small_is_not_that_of_a_network_too_deep():
+    good, bad = (look(1.0, a=layer(delta=delta), b=layer()) for delta in (0.01, 1e-5))
+    assert kinds(bad, bad) == ["vanishing δ"]
+    assert kinds(good, bad) == kinds(bad, good) == []
+
+
 @pytest.mark.parametrize(
     ("losses", "settings", "expected"),
     [

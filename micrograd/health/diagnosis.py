@@ -22,7 +22,7 @@ SMALL_INPUT = 0.01  # the gradient of a weight is δ·x: such weights learn a hu
 VANISHING, EXPLODING = 1e-3, 1e3
 
 # A relu unit is off for half of the inputs, so a few of a layer may be off for all samples by chance, and a network
-# does without them. With more than half of a layer gone it does not.
+# does without them. With more than half of a layer gone it is a much smaller network, though that may learn too.
 DEAD = 0.5
 
 # Units that decide end in the flat parts of tanh on most samples when a classifier is trained. This is told only of
@@ -278,12 +278,13 @@ def saturated(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def vanishing(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Hardly anything of δ comes back to the first layer."""
+    """Hardly anything of δ comes back to the first layer, from the start: what steps have done is told above."""
     layers = {name: layer for name, layer in evidence.last.layers.items() if layer.units}
     if len(layers) < 2 or evidence.has_learned:
         return
     (first, before), *_, (last, after) = layers.items()
-    if 0 < before.delta < VANISHING * after.delta:
+    is_from_start = evidence.at_start(first).delta < VANISHING * evidence.at_start(last).delta
+    if is_from_start and 0 < before.delta < VANISHING * after.delta:
         ratio = before.delta / after.delta
         text = (
             f'δ vanishes: that of {first} is {ratio:.1g} times that of {last}: use relu with init="he", or fewer layers'
