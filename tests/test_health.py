@@ -264,7 +264,7 @@ def far(samples, factor=1.0, offset=0.0):
 
 SICK = {
     "dead units, by biases": lambda: (biased(mlp(2, [16, 16, 1]), 0, -3.0), hinge, moons(), sgd(0.1), 8, 5),
-    "dead units, by steps": lambda: (mlp(2, [16, 16, 1]), hinge, moons(), sgd(3.0), 8, 10),
+    "dead units, by steps": lambda: (mlp(2, [16, 16, 1]), hinge, moons(), sgd(4.0), 8, 10),
     "saturated units, the last": lambda: (
         *(biased(mlp(2, [6, 1], "tanh", last_activation="sigmoid"), 1, 15.0), squared),
         *([(x, (y + 1) / 2) for x, y in moons()], sgd(0.1), 8, 5),
@@ -777,6 +777,13 @@ def test_what_has_learned_is_not_spoken_of(settings, kind, start, near, learned)
     first = look(start, **settings)
     assert kinds(first, look(near, **settings)) == [kind]
     assert kinds(first, look(learned, **settings)) == []
+
+
+def test_a_network_that_has_learned_does_without_more_units():
+    first = look(1.0, a=layer(dead=0))
+    assert kinds(first, look(0.51, a=layer(dead=3))) == ["dead units"]
+    assert kinds(first, look(0.49, a=layer(dead=3))) == []
+    assert kinds(first, look(0.49, a=layer(dead=4))) == ["dead units"]
 
 
 def test_a_delta_that_steps_have_made_small_is_not_that_of_a_network_too_deep():
