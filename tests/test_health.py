@@ -779,6 +779,11 @@ def test_what_has_learned_is_not_spoken_of(settings, kind, start, near, learned)
     assert kinds(first, look(learned, **settings)) == []
 
 
+def test_a_loss_beyond_measure_is_told_at_once():
+    assert kinds(look(1.0), look(1e49)) == []
+    assert kinds(look(1.0), look(1e51)) == ["learning rate too high"]
+
+
 def test_a_network_that_has_learned_does_without_more_units():
     first = look(1.0, a=layer(dead=0))
     assert kinds(first, look(0.51, a=layer(dead=3))) == ["dead units"]

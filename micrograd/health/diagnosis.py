@@ -37,6 +37,7 @@ LEARNED = 0.5  # a network has learned if its loss has fallen by this share
 # A loss may rise for a while: with momentum, or when batches are few. More than a tenth, three looks in a row, is not
 # chance; a tenfold loss, which is nine times more, is not noise.
 RISEN, DIVERGED, IN_A_ROW = 0.1, 9.0, 3
+LOST = 1e50  # told at once, since the next step may end the training with an error
 
 # Where steps go to and fro across a valley, the mean of the weights is nearer to its floor than they are (Polyak &
 # Juditsky 1992, "Acceleration of stochastic approximation by averaging"). Told where the median loss of the last looks
@@ -199,8 +200,9 @@ def unsettled(evidence: Evidence) -> Iterator[Diagnosis]:
     """Steps go to and fro, because of the noise of small batches or of the learning rate; or the loss rises."""
     looks, first = evidence.looks, evidence.first.loss
     tail = [look.loss for look in looks[1:]][-IN_A_ROW:]
-    if tail and math.isinf(tail[-1]):
-        text = f"the loss is no longer defined: {evidence.rate} is too high, divide it by 10"
+    if tail and tail[-1] > LOST:
+        loss = "is no longer defined" if math.isinf(tail[-1]) else f"has risen from {first:.3g} to {_times(tail[-1])}"
+        text = f"the loss {loss}: {evidence.rate} is too high, divide it by 10"
         yield Diagnosis("learning rate too high", text, tail[-1])
         return
     rise = -evidence.fall(min(tail)) if len(tail) == IN_A_ROW else -math.inf
