@@ -157,9 +157,9 @@ CASES = [
         Setting([6, 1], lr=2.0, batch_size=1, draw=clouds, noise=2.0),
         Setting([6, 1], lr=2.0, batch_size=SAMPLES, draw=clouds, noise=2.0),
         f"batches of {SAMPLES}, which is all samples",
-        "a step, as a share of the weights",
-        update,
-        {"yscale": "log", "ylim": (1e-3, 10)},
+        "size of the weights",
+        lambda layer: layer.weight,
+        {"yscale": "log"},
     ),
 ]
 

@@ -97,6 +97,16 @@ class Twice(nn.Module):
         return self.last(self.hidden(self.hidden(self.first(x))))
 
 
+class Density(nn.Module):
+    """The mean and the log of the spread of an answer; the loss, minus the log of its density, is below 0."""
+
+    def __init__(self):
+        self.mean, self.spread = mlp(1, [6, 1], "tanh"), Value(0.0)
+
+    def forward(self, x, y):
+        return (self.mean(x) - y) ** 2 / (2 * (2 * self.spread).exp()) + self.spread
+
+
 class Tokens(nn.Module):
     """As in a GPT: no neurons, but tables of parameters; the next token's scores by attention over those so far."""
 
@@ -190,6 +200,14 @@ HEALTHY = {
     "a layer used twice": lambda: (Twice(), logistic, moons(32), adam(0.02), 8, 20),
     "recurrent": lambda: (Recurrent(), squared, sums(), adam(0.02), 8, 20),
     "attention": lambda: (Tokens(), lambda model: model, rounds(), adam(0.05), 5, 15),
+    "a loss below 0": lambda: (
+        *(Density(), lambda model: lambda x, y: model(x, y) - 3, curve(40)),
+        *(adam(0.01), 8, 25),
+    ),
+    "a last bias at the mean answer": lambda: (
+        *(biased(mlp(1, [8, 1]), 1, 2000.0), squared, [([x / 4], 2000 + 20 * y) for [x], y in curve()]),
+        *(adam(0.1), 8, 30),
+    ),
     "layers and θ apart": lambda: (
         *(nn.Sequential(nn.Linear(2, 6, init="xavier"), "tanh", nn.Linear(6, 1, init="xavier")), hinge, moons()),
         *(sgd(0.1), 8, 20),
@@ -246,7 +264,7 @@ def far(samples, factor=1.0, offset=0.0):
 
 SICK = {
     "dead units, by biases": lambda: (biased(mlp(2, [16, 16, 1]), 0, -3.0), hinge, moons(), sgd(0.1), 8, 5),
-    "dead units, by steps": lambda: (mlp(2, [16, 16, 1]), hinge, moons(), sgd(3.0), 8, 10),
+    "dead units, by steps": lambda: (mlp(2, [16, 16, 1]), hinge, moons(), sgd(4.0), 8, 10),
     "saturated units, the last": lambda: (
         *(biased(mlp(2, [6, 1], "tanh", last_activation="sigmoid"), 1, 15.0), squared),
         *([(x, (y + 1) / 2) for x, y in moons()], sgd(0.1), 8, 5),
@@ -517,17 +535,23 @@ def test_layers_have_names_in_any_module():
     assert names(parts, hinge(parts), moons(4)) == {"parts.0": 3, "parts.2": 1}
 
 
-def test_of_many_samples_some_that_are_evenly_spread_are_looked_at():
+def test_of_many_samples_some_that_are_drawn_by_lot_are_looked_at():
     seen, w = [], nn.Neuron(1)
 
     def loss(x):
         seen.append(x)
         return w([x]) ** 2
 
-    Watch(w, loss, range(1000))
-    assert len(seen) == 64
-    assert seen[:3] == [0, 15, 31]
-    assert seen[-1] == 984
+    watch = Watch(w, loss, range(128))
+    seen.clear()
+    watch.look()
+    assert len(set(seen)) == 64
+    assert seen == sorted(seen)
+    assert {x % 2 for x in seen} == {0, 1}  # as where classes take turns
+    assert {x // 32 for x in seen} == {0, 1, 2, 3}
+    first = seen.copy()
+    watch.look()
+    assert seen == first * 2
 
 
 def test_a_recorded_loss_is_seen_as_its_function_is():
@@ -543,6 +567,19 @@ def test_a_recorded_loss_is_seen_as_its_function_is():
         for name, layer in plain.layers.items():
             assert replayed.layers[name].delta == pytest.approx(layer.delta, rel=1e-9)
             assert replayed.layers[name].update == pytest.approx(layer.update, rel=1e-9, nan_ok=True)
+
+
+def test_a_loss_may_be_an_object_that_has_a_function():
+    class Scaled:
+        def __init__(self, function):
+            self.function = function
+
+        def __call__(self, x, y):
+            return 10 * self.function(x, y)
+
+    loss = squared(MODEL)
+    plain, scaled = (Watch(MODEL, each, curve(4)).looks[0].loss for each in (loss, Scaled(loss)))
+    assert scaled == pytest.approx(10 * plain)
 
 
 def test_an_undefined_loss_is_seen_as_infinite():
@@ -565,6 +602,18 @@ def test_a_training_that_an_error_has_ended_is_seen_as_it_was_left():
     assert len(watch.looks) == 2
     watch.diagnosis()
     assert len(watch.looks) == 2
+
+
+def test_the_rate_that_is_told_is_the_highest_of_a_schedule():
+    training = Training(mlp(1, [1]), squared, curve(32), sgd(0.9), 32, 8)
+    watch = training.watch(schedule=optim.StepLR(training.optimizer, 6, 1e-6))
+    assert training.optimizer.lr < 1e-6
+    assert "the learning rate 0.9 is too high" in str(watch)
+
+
+def test_a_notebook_shows_what_print_shows():
+    pretty = pytest.importorskip("IPython.lib.pretty")
+    assert pretty.pretty(Watch(MODEL, squared(MODEL), curve(4))) == "nothing was found in 1 look"
 
 
 # ---- watching changes nothing ----------------------------------------------------------------------------------------
@@ -681,7 +730,6 @@ def layer(**settings):
             [look(1.0, a=layer(delta=0.0009), b=layer())],
             "vanishing δ",
         ),
-        ([look(1.0, a=layer(), b=layer(signal=990.0))], [look(1.0, a=layer(), b=layer(signal=1010.0))], "exploding"),
         ([look(1.0, a=layer(delta=990.0), b=layer())], [look(1.0, a=layer(delta=1010.0), b=layer())], "exploding"),
         (
             [look(1.0, inputs=[1.0, 31.0], a=layer(signal=9.0))],
@@ -699,6 +747,16 @@ def layer(**settings):
             [look(1.0), look(1.2), look(1.11), look(1.2)],
             "learning rate too high",
         ),
+        (
+            [look(-1.0), look(-0.8), look(-0.91), look(-0.8)],
+            [look(-1.0), look(-0.8), look(-0.89), look(-0.8)],
+            "learning rate too high",
+        ),
+        (
+            [look(0.0), look(0.5), look(0.0), look(0.5)],
+            [look(0.0), look(0.5), look(0.1), look(0.5)],
+            "learning rate too high",
+        ),
     ],
 )
 def test_limits(healthy, sick, kind):
@@ -714,10 +772,29 @@ def test_limits(healthy, sick, kind):
         ({"inputs": [0.001]}, "wild inputs"),
     ],
 )
-def test_what_has_learned_is_not_spoken_of(settings, kind):
-    first, *more = look(1.0, **settings), look(0.51, **settings)
-    assert kinds(first, *more) == [kind]
-    assert kinds(first, look(0.49, **settings)) == []
+@pytest.mark.parametrize(("start", "near", "learned"), [(1.0, 0.51, 0.49), (-1.0, -1.49, -1.51)])
+def test_what_has_learned_is_not_spoken_of(settings, kind, start, near, learned):
+    first = look(start, **settings)
+    assert kinds(first, look(near, **settings)) == [kind]
+    assert kinds(first, look(learned, **settings)) == []
+
+
+def test_a_loss_beyond_measure_is_told_at_once():
+    assert kinds(look(1.0), look(1e49)) == []
+    assert kinds(look(1.0), look(1e51)) == ["learning rate too high"]
+
+
+def test_a_network_that_has_learned_does_without_more_units():
+    first = look(1.0, a=layer(dead=0))
+    assert kinds(first, look(0.51, a=layer(dead=3))) == ["dead units"]
+    assert kinds(first, look(0.49, a=layer(dead=3))) == []
+    assert kinds(first, look(0.49, a=layer(dead=4))) == ["dead units"]
+
+
+def test_a_delta_that_steps_have_made_small_is_not_that_of_a_network_too_deep():
+    good, bad = (look(1.0, a=layer(delta=delta), b=layer()) for delta in (0.01, 1e-5))
+    assert kinds(bad, bad) == ["vanishing δ"]
+    assert kinds(good, bad) == kinds(bad, good) == []
 
 
 @pytest.mark.parametrize(
@@ -779,6 +856,12 @@ MODEL = nn.MLP(1, [1])
         ((MODEL, squared(MODEL), []), ValueError, "samples must hold one sample at least, got none"),
         ((MODEL, squared(MODEL), [1.0]), TypeError, "sample 0 of the batch: expected a tuple"),
         ((MODEL, lambda x, y: 0.0, curve(4)), TypeError, "the loss must return a Value, got 0.0"),
+        ((MODEL, squared(nn.MLP(1, [1])), curve(4)), ValueError, "expected a loss of the model, got one that"),
+        (
+            (MODEL, squared(MODEL), curve(4), optim.SGD(nn.MLP(1, [1]).parameters())),
+            ValueError,
+            "got one with none of the model's parameters; if the model was made anew, make the optimizer anew too",
+        ),
         ((MODEL, squared(MODEL), curve(4), optim.SGD), TypeError, "expected an optimizer, got the class SGD"),
         (
             (MODEL, squared(MODEL), curve(4), None, 0),

@@ -22,24 +22,28 @@ SMALL_INPUT = 0.01  # the gradient of a weight is δ·x: such weights learn a hu
 VANISHING, EXPLODING = 1e-3, 1e3
 
 # A relu unit is off for half of the inputs, so a few of a layer may be off for all samples by chance, and a network
-# does without them. With more than half of a layer gone it does not.
-DEAD = 0.5
+# does without them. More than half of a layer is told, and more than three quarters where the network has learned: of
+# 488 random trainings that did, ten had lost more than half of a layer on the way, and two so much.
+DEAD, DEAD_BUT_LEARNED = 0.5, 0.75
 
 # Units that decide end in the flat parts of tanh on most samples when a classifier is trained. This is told only of
 # networks that have not learned, and of whole layers.
 SATURATED = 0.8
 
-LEARNED = 0.5  # a network has learned if its loss is below this share of the first one
+# How far a loss has come is told as a share of the first one's size: it may be below 0, as the log of a density is.
+
+LEARNED = 0.5  # a network has learned if its loss has fallen by this share
 
 # A loss may rise for a while: with momentum, or when batches are few. More than a tenth, three looks in a row, is not
-# chance; a tenfold loss is not noise.
-RISEN, DIVERGED, IN_A_ROW = 1.1, 10.0, 3
+# chance; a tenfold loss, which is nine times more, is not noise.
+RISEN, DIVERGED, IN_A_ROW = 0.1, 9.0, 3
+LOST = 1e50  # told at once, since the next step may end the training with an error
 
 # Where steps go to and fro across a valley, the mean of the weights is nearer to its floor than they are (Polyak &
 # Juditsky 1992, "Acceleration of stochastic approximation by averaging"). Told where the median loss of the last looks
-# is above the loss at their mean weights by a twentieth of the first loss, is still near to the first one, and no
-# longer falls, by a tenth say from their first half to their second: a training may rest on a plateau on its way.
-RECENT, ABOVE_FLOOR, NEAR, FALLS = 8, 0.05, 0.9, 0.9
+# is above the loss at their mean weights by a twentieth, has fallen by a tenth at most, and no longer falls, by a
+# tenth say from their first half to their second: a training may rest on a plateau on its way.
+RECENT, ABOVE_FLOOR, NEAR, FALLS = 8, 0.05, 0.1, 0.1
 
 # In so many looks the loss has hardly moved. The weights' way, made a hundred or more times as long, lowers it by a
 # tenth at least, and ten times as far as it fell: the way is the right one, and short.
@@ -66,7 +70,7 @@ class Diagnosis:
         kind: "no zero_grad", "symmetric weights", "wild inputs", "exploding", "learning rate too high", "noise",
             "dead units", "saturated units", "vanishing δ" or "learning rate too low".
         text: the sentence, with the number in it and what to do.
-        number: what is beyond its limit.
+        number: what is beyond its limit: a share, a ratio, a loss.
         layer: where it is; "" for what is of the whole training.
     """
 
@@ -86,7 +90,7 @@ class Evidence:
     Attributes:
         looks: of the training, the first one from before it.
         batch_size: None if it is not known.
-        lr: the learning rate; None if it is not known.
+        lr: the highest learning rate so far; None if it is not known.
         loss_of_mean: the loss at the mean of the weights at the last looks, as many as ``RECENT``.
         loss_beyond: the loss where the weights' way since the first look is made so many times as long.
     """
@@ -114,7 +118,15 @@ class Evidence:
     @property
     def has_learned(self) -> bool:
         """Whether the loss is well below the first one."""
-        return self.looks[-1].loss < LEARNED * self.first.loss
+        return self.fall(self.looks[-1].loss) > self.share(LEARNED)
+
+    def fall(self, loss: float) -> float:
+        """How far a loss is below the first one."""
+        return self.first.loss - loss
+
+    def share(self, part: float) -> float:
+        """That part of the first loss's size."""
+        return part * abs(self.first.loss)
 
     @property
     def rate(self) -> str:
@@ -166,30 +178,35 @@ def inputs(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def exploding(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Signals grow from layer to layer, or δ on the way back."""
-    advice = 'draw weights of another size, init="he" for relu and "xavier" for tanh'
-    names = [name for name, layer in evidence.first.layers.items() if layer.units]
-    if len(names) > 1:
-        before, after = (evidence.first.layers[name] for name in (names[0], names[-1]))
-        if after.signal > EXPLODING * before.signal > 0:
-            ratio = after.signal / before.signal
-            text = f"signals explode: s of {names[-1]} is {_times(ratio)} times as large as s of {names[0]}: {advice}"
-            yield Diagnosis("exploding", text, ratio, names[-1])
-        elif before.delta > EXPLODING * after.delta > 0:
-            ratio = before.delta / after.delta
-            text = f"δ explodes: that of {names[0]} is {_times(ratio)} times as large as that of {names[-1]}: {advice}"
-            yield Diagnosis("exploding", text, ratio, names[0])
+    """δ grows on the way back, as signals do on the way forward: both are multiplied by the weights of each layer.
+
+    Of the two only δ is looked at. A large bias, of a last layer that starts at the mean answer say, makes large
+    signals too, and does no harm.
+    """
+    layers = {name: layer for name, layer in evidence.first.layers.items() if layer.units}
+    if len(layers) < 2:
+        return
+    (first, before), *_, (last, after) = layers.items()
+    if before.delta > EXPLODING * after.delta > 0:
+        ratio = before.delta / after.delta
+        text = (
+            f"δ explodes: that of {first} is {_times(ratio)} times as large as that of {last}: draw weights of another "
+            'size, init="he" for relu and "xavier" for tanh'
+        )
+        yield Diagnosis("exploding", text, ratio, first)
 
 
 def unsettled(evidence: Evidence) -> Iterator[Diagnosis]:
     """Steps go to and fro, because of the noise of small batches or of the learning rate; or the loss rises."""
     looks, first = evidence.looks, evidence.first.loss
     tail = [look.loss for look in looks[1:]][-IN_A_ROW:]
-    if tail and math.isinf(tail[-1]):
-        text = f"the loss is no longer defined: {evidence.rate} is too high, divide it by 10"
+    if tail and tail[-1] > LOST:
+        loss = "is no longer defined" if math.isinf(tail[-1]) else f"has risen from {first:.3g} to {_times(tail[-1])}"
+        text = f"the loss {loss}: {evidence.rate} is too high, divide it by 10"
         yield Diagnosis("learning rate too high", text, tail[-1])
         return
-    has_diverged = len(tail) == IN_A_ROW and min(tail) > DIVERGED * first
+    rise = -evidence.fall(min(tail)) if len(tail) == IN_A_ROW else -math.inf
+    has_diverged = rise > evidence.share(DIVERGED)
     to_and_fro = "" if has_diverged else _to_and_fro(evidence)
     # Below the noise scale a batch's gradient is more noise than signal, and twice the batch is worth nearly two steps
     # (McCandlish et al. 2018). Above it the step is too long.
@@ -200,14 +217,14 @@ def unsettled(evidence: Evidence) -> Iterator[Diagnosis]:
             f"a batch has {evidence.batch_size}: take larger batches, or lower the learning rate"
         )
         yield Diagnosis("noise", text, scale)
-    elif len(tail) == IN_A_ROW and min(tail) > RISEN * first:
+    elif rise > evidence.share(RISEN):
         text = (
             f"the loss has risen from {first:.3g} to {_times(tail[-1])}: {evidence.rate} is too high, divide it by 10"
         )
-        yield Diagnosis("learning rate too high", text, tail[-1] / first)
+        yield Diagnosis("learning rate too high", text, tail[-1])
     elif to_and_fro:
         text = f"{to_and_fro}: {evidence.rate} is too high, divide it by 3"
-        yield Diagnosis("learning rate too high", text, tail[-1] / first)
+        yield Diagnosis("learning rate too high", text, tail[-1])
 
 
 def _to_and_fro(evidence: Evidence) -> str:
@@ -216,11 +233,11 @@ def _to_and_fro(evidence: Evidence) -> str:
     if len(losses) < RECENT:
         return ""
     half = RECENT // 2
-    level, first = median(losses), evidence.first.loss
-    if level < NEAR * first or median(losses[half:]) < FALLS * median(losses[:half]):
+    level, before, after = median(losses), median(losses[:half]), median(losses[half:])
+    if evidence.fall(level) > evidence.share(NEAR) or before - after > FALLS * abs(before):
         return ""
     floor = evidence.loss_of_mean()
-    if level - floor < ABOVE_FLOOR * first:
+    if level - floor < evidence.share(ABOVE_FLOOR):
         return ""
     return (
         f"the loss stays at {level:.3g}, and is {floor:.3g} at the mean of the last {RECENT} looks' weights, so steps "
@@ -230,8 +247,9 @@ def _to_and_fro(evidence: Evidence) -> str:
 
 def dead(evidence: Evidence) -> Iterator[Diagnosis]:
     """Relu units that are at 0 on every sample get no gradient."""
+    limit = DEAD_BUT_LEARNED if evidence.has_learned else DEAD
     for name, layer in evidence.last.layers.items():
-        if layer.dead > DEAD * layer.units:
+        if layer.dead > limit * layer.units:
             before = evidence.at_start(name).dead
             text = f"{layer.dead} of {layer.units} units of {name} are dead on every sample"
             if before > DEAD * layer.units:
@@ -264,12 +282,13 @@ def saturated(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def vanishing(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Hardly anything of δ comes back to the first layer."""
+    """Hardly anything of δ comes back to the first layer, from the start: what steps have done is told above."""
     layers = {name: layer for name, layer in evidence.last.layers.items() if layer.units}
     if len(layers) < 2 or evidence.has_learned:
         return
     (first, before), *_, (last, after) = layers.items()
-    if 0 < before.delta < VANISHING * after.delta:
+    is_from_start = evidence.at_start(first).delta < VANISHING * evidence.at_start(last).delta
+    if is_from_start and 0 < before.delta < VANISHING * after.delta:
         ratio = before.delta / after.delta
         text = (
             f'δ vanishes: that of {first} is {ratio:.1g} times that of {last}: use relu with init="he", or fewer layers'
@@ -279,16 +298,16 @@ def vanishing(evidence: Evidence) -> Iterator[Diagnosis]:
 
 def too_low(evidence: Evidence) -> Iterator[Diagnosis]:
     """The loss hardly moves, and would with longer steps in the same direction."""
-    fall = evidence.first.loss - evidence.looks[-1].loss
-    if len(evidence.looks) <= LOOKS or not 0 < fall < HARDLY * evidence.first.loss:
+    fall = evidence.fall(evidence.looks[-1].loss)
+    if len(evidence.looks) <= LOOKS or not 0 < fall < evidence.share(HARDLY):
         return
     for times in LONGER:
-        further = evidence.first.loss - evidence.loss_beyond(times)
-        if further > max(TIMES * fall, FURTHER * evidence.first.loss):
-            first, looks = evidence.first.loss, len(evidence.looks) - 1
+        further = evidence.fall(evidence.loss_beyond(times))
+        if further > max(TIMES * fall, evidence.share(FURTHER)):
+            size, looks = evidence.share(1.0), len(evidence.looks) - 1
             text = (
-                f"the loss has fallen by {100 * fall / first:.1g}% in {looks} looks, and would by "
-                f"{further / first:.0%} if the weights went {times:,.0f} times as far the same way: {evidence.rate} is "
+                f"the loss has fallen by {100 * fall / size:.1g}% in {looks} looks, and would by "
+                f"{further / size:.0%} if the weights went {times:,.0f} times as far the same way: {evidence.rate} is "
                 "too low, multiply it by 10"
             )
             yield Diagnosis("learning rate too low", text, times)

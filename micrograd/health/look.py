@@ -154,6 +154,16 @@ class Network:
             [_root_mean_square(column) for _, column in sorted(columns.items())],
         )
 
+    def is_used(self, loss: Callable[..., Value], samples: Sequence[Any]) -> bool:
+        """Whether the loss of some sample is computed with a parameter of the network."""
+        parameters = set(self.parameters)
+        with kept_random():
+            for k, sample in enumerate(samples):
+                error = loss_of(k, loss, sample)
+                if not parameters.isdisjoint([error, *[x for node in topological_order(error) for x in node.parents]]):
+                    return True
+        return False
+
     def gradient(self, loss: Callable[..., Value], batch: Sequence[Any]) -> list[float]:
         """The batch's gradient by the parameters, the mean over its samples; no ``grad`` is touched."""
         with kept_random():

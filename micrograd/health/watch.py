@@ -1,6 +1,7 @@
 """Watch a training: a callback for ``fit``, or looks taken by hand in a loop of your own."""
 
 import math
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +31,8 @@ class Watch:
     nothing was found in 21 looks
 
     The first look is taken at once, so make the watch before the training. Watching changes nothing: not the
-    parameters and their ``grad``, not the optimizer, not the global ``random``.
+    parameters and their ``grad``, not the optimizer, not the global ``random``. (A loss that draws from another
+    generator draws from it for the looks too.)
 
     A look goes node by node, also where ``loss`` is recorded by ``jit``: it costs a forward and a backward pass for
     each sample. For a network of thousands of weights, pass a few samples.
@@ -39,7 +41,7 @@ class Watch:
         model: the network: any ``nn.Module``. Of its ``nn.Neuron`` units signals and δ are seen, of other parameters
             gradient and step.
         loss: as for ``accumulate``; plain, or recorded by ``jit``.
-        samples: those to look at; of more than 64, 64 that are evenly spread.
+        samples: those to look at; of more than 64, 64 drawn by lot, the same at each look.
         optimizer: the one that trains the model, for the size of its steps.
         batch_size: of the training. Without it, nothing is said about the noise of batches.
 
@@ -62,25 +64,36 @@ class Watch:
         require_samples("samples", samples)
         if not len(samples):
             raise ValueError("samples must hold one sample at least, got none")
+        self._network = Network(model)
+        if not self._network.parameters:
+            raise ValueError(f"model must have parameters, got a {type(model).__name__} without any")
         if optimizer is not None:
             require_optimizer(optimizer)
+            if set(self._network.parameters).isdisjoint(optimizer.parameters):
+                raise ValueError(
+                    "expected the optimizer that trains the model, got one with none of the model's parameters; if the "
+                    "model was made anew, make the optimizer anew too"
+                )
         if batch_size is not None and (
             not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1
         ):
             raise ValueError(f"batch_size must be a whole number >= 1, or None, got {batch_size!r}")
-        self._network = Network(model)
-        if not self._network.parameters:
-            raise ValueError(f"model must have parameters, got a {type(model).__name__} without any")
-        self._loss: Callable[..., Value] = getattr(loss, "function", loss)  # the plain one of a recorded loss
-        count = min(len(samples), MOST_SAMPLES)
-        self._samples = [samples[k * len(samples) // count] for k in range(count)]
+        # Of a loss that computes a batch by itself, a recorded one, the plain function.
+        self._loss: Callable[..., Value] = getattr(loss, "function", loss) if hasattr(loss, "add_gradients") else loss
+        chosen: Sequence[int] = range(len(samples))
+        if len(samples) > MOST_SAMPLES:  # by lot: every second one of a list may be all of one class
+            chosen = sorted(random.Random(0).sample(chosen, MOST_SAMPLES))
+        self._samples = [samples[k] for k in chosen]
         self._optimizer, self._batch_size = optimizer, batch_size
+        self._rates: list[float] = []  # a schedule may end near 0
         self._kept: list[float] | None = None  # what was in grad at the last look at a batch
         self._start = self._numbers()
         self._recent: deque[list[float]] = deque(maxlen=RECENT)
         self.looks: list[Look] = []
         require_recording()
-        self.looks.append(self._network.look(self._loss, self._samples, optimizer))
+        if not self._network.is_used(self._loss, self._samples):
+            raise ValueError("expected a loss of the model, got one that uses none of its parameters for any sample")
+        self._see(self._network.look(self._loss, self._samples, optimizer))
 
     def __call__(self, history: Any) -> None:  # noqa: ARG002  # what fit passes to its callbacks
         """Look; for ``fit(…, callbacks=[watch])``, which calls it after each epoch."""
@@ -102,7 +115,7 @@ class Watch:
         except ValueError:
             seen = Look(math.inf)
         look = Look(seen.loss, seen.layers, seen.angle, seen.noise_scale, seen.inputs, leftover)
-        self.looks.append(look)
+        self._see(look)
         self._recent.append(self._numbers())
         return look
 
@@ -114,7 +127,7 @@ class Watch:
         """
         if self._numbers() != (self._recent[-1] if self._recent else self._start):
             self.look()
-        lr = None if self._optimizer is None else self._optimizer.lr
+        lr = max(self._rates, default=None)
         return diagnose(Evidence(self.looks, self._batch_size, lr, self._loss_of_mean, self._loss_beyond))
 
     def __str__(self) -> str:
@@ -122,6 +135,14 @@ class Watch:
             "\n".join(map(str, self.diagnosis()))
             or f"nothing was found in {len(self.looks)} look{'s' * (len(self.looks) > 1)}"
         )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002  # how a notebook shows it
+        printer.text(str(self))
+
+    def _see(self, look: Look) -> None:
+        self.looks.append(look)
+        if self._optimizer is not None:
+            self._rates.append(self._optimizer.lr)
 
     def _numbers(self) -> list[float]:
         return [parameter.data for parameter in self._network.parameters]
