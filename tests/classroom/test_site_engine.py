@@ -216,6 +216,41 @@ def test_work_is_kept_saved_opened_and_cleared(page, tmp_path):
     assert kept(browser) == solution(5)
 
 
+def test_a_browser_that_keeps_nothing_still_checks_what_is_written(page):
+    browser = page(1)
+    browser.execute_script(
+        "window.setItem = Storage.prototype.setItem; Storage.prototype.setItem = () => { throw new Error('full') }"
+    )
+    try:
+        paste(browser, solution(1))
+        assert checked(browser) == "Step 1 is passed."
+        assert ticks(browser) == 1
+    finally:
+        browser.execute_script("Storage.prototype.setItem = window.setItem")
+    paste(browser, solution(2))
+    assert kept(browser) == solution(2)
+
+
+def test_the_file_is_the_same_in_two_tabs(page, site):
+    browser = page(1, solution(1))
+    first = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    try:
+        browser.get(site)
+        browser.execute_script(
+            "localStorage.setItem('classroom.engine.code', arguments[0])",
+            json.dumps(solution(1) + "# of the other tab"),
+        )
+    finally:
+        browser.close()
+        browser.switch_to.window(first)
+    wait(browser, "document.querySelector('.file').textContent.includes('# of the other tab')")
+    browser.switch_to.active_element.send_keys("")
+    editor(browser).send_keys(Keys.CONTROL, Keys.END)
+    browser.switch_to.active_element.send_keys(", and mine")
+    assert kept(browser) == solution(1) + "# of the other tab, and mine"
+
+
 def test_a_class_is_tried_in_a_cell(page):
     browser = page(2, solution(2))
     start(browser)
