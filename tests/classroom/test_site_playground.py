@@ -136,7 +136,7 @@ def test_play_pause_step_and_reset(page):
     page.browser.execute_script(
         f"window.pictures = 0; new MutationObserver(() => window.pictures++).observe({place}, {{childList: true}})"
     )
-    time.sleep(3)
+    time.sleep(1)
     pictures = page.browser.execute_script("return window.pictures")
     updates, seconds = page.number("update") - begun[1], time.monotonic() - begun[0]
     print(f"2-8-1, batch 10: {updates / seconds:.0f} updates, {pictures / seconds:.0f} pictures a second")
@@ -186,7 +186,7 @@ def test_who_leaves_before_it_has_begun_is_left_alone(page):
         "window.states = 0; new MutationObserver(() => window.states++)"
         ".observe(document.body, {attributeFilter: ['data-python']})"
     )
-    time.sleep(1.5)  # in which a sample would have come
+    time.sleep(1.2)  # in which a sample would have come
     assert page.browser.execute_script("return window.states") == 0
 
 
