@@ -24,6 +24,7 @@ ROOT = HERE.parent.parent
 # What micrograd uses in the browser: DOT sources, and the page that steps through a batch.
 PACKAGES = ["graphviz==0.21", "jinja2==3.1.6", "markupsafe==3.0.3"]
 PAGE = ["index.html", "style.css", "icon.svg"]
+FORMULAS = Path("katex", "dist")  # the style of formulas, and their fonts
 PYODIDE = ["pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "pyodide-lock.json"]
 LIBRARY = "python_stdlib.zip"
 MODULES = HERE / "node_modules"
@@ -36,8 +37,9 @@ class BuildError(Exception):
 
 def build(out: Path) -> int:
     """Write the site into the folder ``out``, in place of one that is there. Returns its size in bytes."""
-    if out.exists() and any(out.iterdir()) and not (out / "service-worker.js").is_file():
-        raise BuildError(f"{out} holds something else than a built classroom; give a new folder with --out")
+    site_or_new = not out.exists() or (out / "service-worker.js").is_file() or (out.is_dir() and not any(out.iterdir()))
+    if not site_or_new:
+        raise BuildError(f"{out} is something else than a built classroom; give a new folder with --out")
     find("npm")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -53,6 +55,7 @@ def build(out: Path) -> int:
         for name in PYODIDE:
             shutil.copy(MODULES / "pyodide" / name, site / "pyodide")
         shutil.copy(MODULES / LIBRARY, site / "pyodide")
+        copy_formulas(site / "katex")
         write_service_worker(site)
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(site, out)
@@ -74,8 +77,7 @@ def install(target: Path, folder: Path) -> None:
     shutil.copytree(HERE / "python" / "classroom", target / "classroom", ignore=NO_CACHE)
     shutil.copy(ROOT / "demos" / "datasets.py", target)
     shutil.copy(HERE / "python" / "classroom" / "plots.py", target)  # the lesson imports it under this name
-    if (HERE / "engine").is_dir():
-        shutil.copytree(HERE / "engine", target / "classroom" / "engine", ignore=NO_CACHE)
+    shutil.copytree(HERE / "engine", target / "classroom" / "engine", ignore=NO_CACHE)
 
 
 def archive(folder: Path, path: Path) -> None:
@@ -103,17 +105,31 @@ def find(program: str) -> str:
 
 
 def install_packages() -> None:
-    """The npm packages, and Python's standard library compiled, unless they are there already."""
-    lock, installed = HERE / "package-lock.json", MODULES / ".installed"
-    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
+    """The npm packages, and Python's standard library compiled, unless this very script has put them there already."""
+    sources = [HERE / "package-lock.json", HERE / "precompile.mjs", Path(__file__)]
+    installed, stamp = (
+        MODULES / ".installed",
+        hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),
+    )
+    if installed.is_file() and installed.read_text(encoding="utf-8") == stamp:
         return
     run([find("npm"), "ci", "--no-audit", "--no-fund", "--silent"])
     precompile(MODULES / "pyodide" / LIBRARY, MODULES / LIBRARY, "library")
-    shutil.copy(lock, installed)
+    installed.write_text(stamp, encoding="utf-8")
 
 
 def precompile(source: Path, target: Path, kind: str) -> None:
     run([find("node"), "precompile.mjs", str(source), str(target), kind])
+
+
+def copy_formulas(folder: Path) -> None:
+    """What formulas are drawn with: browsers differ in the fonts that they have for them, and many have none."""
+    (folder / "fonts").mkdir(parents=True)
+    shutil.copy(MODULES / FORMULAS / "katex.min.css", folder)
+    for font in (MODULES / FORMULAS / "fonts").glob(
+        "*.woff2"
+    ):  # the style names older formats too; no one asks for them
+        shutil.copy(font, folder / "fonts")
 
 
 def write_service_worker(site: Path) -> None:

@@ -11,18 +11,18 @@ const [site] = process.argv.slice(2);
 const notebook = new URL("../lesson.ipynb", import.meta.url);
 const engine = new URL("engine/", import.meta.url);
 
-const markdown = MarkdownIt({ html: true }).use(katex.default ?? katex, { output: "mathml", throwOnError: true });
+const markdown = MarkdownIt({ html: true }).use(katex.default ?? katex, { throwOnError: true });
 
 /** What follows a text is part of it, but for a question. */
 function addText(blocks, html) {
-  html = html.replace(/<(\/?)h1>/g, "<$1h3>"); // on the page a chapter's title stands above
   const last = blocks.at(-1);
   if (last?.kind === "text" && !html.startsWith("<details")) last.html += html;
   else blocks.push({ kind: "text", html });
 }
 
 /**
- * The chapters of a notebook, one for each heading "## …"; what stands before the first belongs to it.
+ * The chapters of a notebook, one for each heading "## …". What stands before the first belongs to it, but for the
+ * notebook's title: on the page, the chapter's stands above it.
  * {title, blocks: [{kind: "text", html} | {kind: "code", id, code}]}
  */
 function chapters({ cells }) {
@@ -30,15 +30,16 @@ function chapters({ cells }) {
   let blocks = [];
   const start = (title) => made.push({ title, blocks: made.length ? (blocks = []) : blocks });
   for (const { cell_type: type, id, source } of cells) {
-    const text = [source].flat().join("");
+    const whole = [source].flat().join("");
     if (type === "code") {
-      blocks.push({ kind: "code", id, code: text });
+      blocks.push({ kind: "code", id, code: whole });
       continue;
     }
-    for (const part of text.split(/^(?=## )/m)) {
+    for (const part of whole.split(/^(?=## )/m)) {
       const [, title, rest] = part.match(/^## (.*)\n?([^]*)/) ?? [null, null, part];
       if (title) start(title.replace(/^\d+\. */, ""));
-      if (rest.trim()) addText(blocks, markdown.render(rest));
+      const text = rest.replace(/^# .*$/m, "");
+      if (text.trim()) addText(blocks, markdown.render(text));
     }
   }
   return made;

@@ -7,8 +7,7 @@
 with its driver, and Selenium), ``moons``, ``batch_sizes`` and ``health`` come from the demos of that name, and
 ``loss_surface`` from ``batch_sizes``. ``lesson`` runs ``lesson.ipynb`` and stores it with its outputs. ``benchmarks``
 is drawn from the tables in ``docs/speed.md`` and ``benchmarks/README.md``, which ``benchmarks/peers.py`` measures.
-``playground`` is the classroom's, which is built for it with npm. The other picture of the classroom is not among them:
-it is taken by hand.
+``classroom`` (a chapter of the lesson) and ``playground`` are pages of the classroom, which is built for them with npm.
 """
 
 import argparse
@@ -30,6 +29,7 @@ ROOT = HERE.parent.parent
 LESSON = HERE.parent / "lesson.ipynb"
 STEP = ("sample 2", "δ = s₁⁽¹⁾.grad")  # the page is shown where its sentences have these words
 SIZE = (1600, 900)
+CHAPTER = (1600, 1000)
 PLAYGROUND, UPDATES = 1280, 100
 PICKED = "\ue015\ue014\ue006"  # the keys down, right, Enter: the second sample of the batch
 
@@ -109,37 +109,65 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def playground() -> None:
-    """The classroom's playground after ``UPDATES`` updates, with the graph of a sample of the last batch."""
+@contextlib.contextmanager
+def served(folder: str) -> Iterator[str]:
+    """The address at which the folder's files are."""
+    handler = functools.partial(Files, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+
+
+def classroom(pictures: set[str]) -> None:
+    """Build the classroom, and take those of its pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, str(HERE.parent / "classroom" / "build.py"), "--out", folder], check=True)
+        with served(folder) as address:
+            for picture in sorted(pictures):
+                CLASSROOM[picture](address)
+
+
+def chapter(address: str) -> None:
+    """The top of the lesson's first chapter, with what its first cell shows."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    with tempfile.TemporaryDirectory() as folder, chromium(PLAYGROUND, 900) as browser:
-        subprocess.run([sys.executable, str(HERE.parent / "classroom" / "build.py"), "--out", folder], check=True)
-        handler = functools.partial(Files, directory=folder)
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            threading.Thread(target=server.serve_forever).start()
-            try:
-                browser.get(f"http://127.0.0.1:{server.server_port}/#playground")
-                wait = WebDriverWait(browser, 120)
-                wait.until(lambda _: browser.execute_script("return Boolean(document.querySelector('.graph svg'))"))
-                browser.execute_script(
-                    """const buttons = [...document.querySelectorAll("main button")];
-                    const step = buttons.find((button) => button.textContent === "One batch");
-                    for (let i = 0; i < arguments[0]; i++) step.click();""",
-                    UPDATES,
-                )
-                wait.until(lambda _: browser.find_element("css selector", "dd.update").text == str(UPDATES))
-                browser.execute_script("document.querySelector('canvas').focus()")
-                browser.switch_to.active_element.send_keys(*PICKED)
-                wait.until(lambda _: "its column" in browser.find_element("css selector", ".one .says").text)
-                wait.until(lambda _: browser.find_element("tag name", "body").get_attribute("data-python") == "idle")
-                browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-                height = browser.execute_script("return document.documentElement.scrollHeight")
-                metrics = {"width": PLAYGROUND, "height": height, "deviceScaleFactor": 1, "mobile": False}
-                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-                save_screenshot(browser, HERE / "playground.png")
-            finally:
-                server.shutdown()
+    with chromium(*CHAPTER) as browser:
+        browser.get(f"{address}#lesson/1")
+        wait = WebDriverWait(browser, 120)
+        wait.until(lambda _: browser.execute_script("return document.body.dataset.python === 'idle'"))
+        browser.execute_script("document.querySelector('.cell .primary').click()")
+        wait.until(lambda _: browser.execute_script("return Boolean(document.querySelector('.cell .picture svg'))"))
+        wait.until(lambda _: "ready" in browser.find_element("css selector", ".interpreter").text)
+        save_screenshot(browser, HERE / "classroom.png")
+
+
+def playground(address: str) -> None:
+    """The playground after ``UPDATES`` updates, with the graph of a sample of the last batch."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with chromium(PLAYGROUND, 900) as browser:
+        browser.get(f"{address}#playground")
+        wait = WebDriverWait(browser, 120)
+        wait.until(lambda _: browser.execute_script("return Boolean(document.querySelector('.graph svg'))"))
+        browser.execute_script(
+            """const buttons = [...document.querySelectorAll("main button")];
+            const step = buttons.find((button) => button.textContent === "One batch");
+            for (let i = 0; i < arguments[0]; i++) step.click();""",
+            UPDATES,
+        )
+        wait.until(lambda _: browser.find_element("css selector", "dd.update").text == str(UPDATES))
+        browser.execute_script("document.querySelector('canvas').focus()")
+        browser.switch_to.active_element.send_keys(*PICKED)
+        wait.until(lambda _: "its column" in browser.find_element("css selector", ".one .says").text)
+        wait.until(lambda _: "ready" in browser.find_element("css selector", ".interpreter").text)
+        browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+        height = browser.execute_script("return document.documentElement.scrollHeight")
+        metrics = {"width": PLAYGROUND, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        save_screenshot(browser, HERE / "playground.png")
 
 
 def demo(name: str, pictures: set[str]) -> None:
@@ -188,10 +216,11 @@ def benchmarks() -> None:
 
 SHOWN = ("expression", "network", "page")
 DEMOS = {"moons": "moons", "batch_sizes": "batch_sizes", "loss_surface": "batch_sizes", "health": "health"}
-OTHERS = {"lesson": lesson, "benchmarks": benchmarks, "playground": playground}  # a function for each; add yours here
+CLASSROOM = {"classroom": chapter, "playground": playground}
+OTHERS = {"lesson": lesson, "benchmarks": benchmarks}  # a function for each; add yours here
 
 if __name__ == "__main__":
-    names = (*SHOWN, *DEMOS, *OTHERS)
+    names = (*SHOWN, *DEMOS, *CLASSROOM, *OTHERS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="*", metavar="picture", help=f"of {', '.join(names)} (default: all)")
     chosen = set(parser.parse_args().pictures) or {*names}
@@ -201,5 +230,7 @@ if __name__ == "__main__":
         shown((ROOT / document).read_text(encoding="utf-8"), chosen & {*SHOWN})
     for name in sorted({DEMOS[picture] for picture in chosen & {*DEMOS}}):
         demo(name, {picture for picture in chosen if DEMOS.get(picture) == name})
+    if chosen & {*CLASSROOM}:
+        classroom(chosen & {*CLASSROOM})
     for name in sorted(chosen & {*OTHERS}):
         OTHERS[name]()

@@ -27,9 +27,30 @@ def test_without_node_it_says_what_to_install(build, monkeypatch, tmp_path):
 
 def test_it_writes_over_nothing_but_a_site(build, tmp_path):
     (tmp_path / "thesis.txt").write_text("three years")
-    with pytest.raises(build.BuildError, match="holds something else than a built classroom"):
+    with pytest.raises(build.BuildError, match="is something else than a built classroom"):
         build.build(tmp_path)
-    assert (tmp_path / "thesis.txt").exists()
+    with pytest.raises(build.BuildError, match="is something else than a built classroom"):
+        build.build(tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "three years"
+
+
+def test_packages_are_installed_anew_when_what_installs_them_changes(build, monkeypatch, tmp_path):
+    commands = []
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    monkeypatch.setattr(build, "MODULES", tmp_path / "node_modules")
+    monkeypatch.setattr(build, "find", lambda program: program)
+    monkeypatch.setattr(build, "run", commands.append)
+    (tmp_path / "node_modules").mkdir()
+    for name in ("package-lock.json", "precompile.mjs"):
+        (tmp_path / name).write_text("old")
+    build.install_packages()
+    assert [command[0] for command in commands] == ["npm", "node"]
+    build.install_packages()
+    assert len(commands) == 2
+    for name in ("package-lock.json", "precompile.mjs"):
+        (tmp_path / name).write_text("new")
+        build.install_packages()
+    assert len(commands) == 6
 
 
 def test_a_command_that_fails_is_named(build):

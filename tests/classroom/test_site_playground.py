@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from classroom import playground as python
-from driving import visit, wait
+from driving import finish, start, visit, wait
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -136,7 +136,7 @@ def test_play_pause_step_and_reset(page):
     page.browser.execute_script(
         f"window.pictures = 0; new MutationObserver(() => window.pictures++).observe({place}, {{childList: true}})"
     )
-    time.sleep(3)
+    time.sleep(1)
     pictures = page.browser.execute_script("return window.pictures")
     updates, seconds = page.number("update") - begun[1], time.monotonic() - begun[0]
     print(f"2-8-1, batch 10: {updates / seconds:.0f} updates, {pictures / seconds:.0f} pictures a second")
@@ -162,6 +162,32 @@ def test_play_pause_step_and_reset(page):
     wait(page.browser, "document.body.dataset.python === 'idle'")
     time.sleep(0.5)
     assert page.browser.execute_script("return document.body.dataset.python") == "idle"
+
+
+def test_who_leaves_before_it_has_begun_is_left_alone(page):
+    """The address stays that of the other part, and nothing plays on."""
+    leave = "addEventListener('hashchange', () => (location.hash = '#lesson/2'), {once: true})"
+    visit(page.browser, page.site, "lesson/1")
+    page.browser.execute_script(f"{leave}; location.hash = '#playground/batch=4'")
+    wait(page.browser, "document.querySelector('h2').textContent.startsWith('2. ')")
+    start(page.browser)
+    finish(page.browser)
+    assert page.address() == "#lesson/2"
+
+    page.open()
+    page.press("A batch is a sum")
+    page.until("update", "0")
+    page.press("Play: one sample a second")
+    page.browser.execute_script("location.hash = '#lesson/1'")
+    wait(page.browser, "document.querySelector('.prose')")
+    start(page.browser)
+    finish(page.browser)
+    page.browser.execute_script(
+        "window.states = 0; new MutationObserver(() => window.states++)"
+        ".observe(document.body, {attributeFilter: ['data-python']})"
+    )
+    time.sleep(1.2)  # in which a sample would have come
+    assert page.browser.execute_script("return window.states") == 0
 
 
 LIVE = {
@@ -239,8 +265,10 @@ def test_something_to_try_sets_all_controls_and_keeps_the_curve_to_compare_with(
     wait(page.browser, "document.querySelector('.curves .chart-legend').textContent.endsWith('before: mean')")
     wait(page.browser, "document.querySelector('main .warning').textContent.includes('larger than it was')")
     page.press("A batch is a sum")
+    page.until("update", "0")  # until Python has begun anew, the training of before is on the page
     page.press("Play: one sample a second")
     label = "document.querySelector('.batch .said').textContent"
+    wait(page.browser, "document.querySelector('canvas').clientWidth")  # there is a table once there is a batch
     page.one("canvas").send_keys(Keys.ARROW_DOWN)
     wait(page.browser, f"{label}.includes(' adds ')")  # a column has come by itself
     assert page.number("update") == 0

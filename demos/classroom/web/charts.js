@@ -6,12 +6,14 @@
  *
  * Colours are the CSS variables --data, --gradient, --good, --ink, --paper and --line.
  *
- * @typedef {{kind: "curves", title: string, xlabel: string, ylabel: string, log?: boolean, curves: Curve[]}} Curves
+ * @typedef {{kind: "curves", title: string, xlabel: string, ylabel: string, log?: boolean, square?: boolean,
+ *            curves: Curve[]}} Curves
  * @typedef {{name: string, x: number[], y: number[], faint?: boolean}} Curve   `faint`: a thin line
  * @typedef {{kind: "boundary", title: string, low: number[], high: number[], scores: number[][],
- *            samples: number[][], chosen?: number, batch?: number[]}} Boundary
+ *            samples: number[][], chosen?: number, batch?: number[], square?: boolean}} Boundary
  *   `scores` has a row for each x₂ from low to high, in it a number for each x₁; a sample is [x₁, x₂, y], y = ±1;
  *   a ring is drawn around the one that is chosen, and a thin one around those in `batch`.
+ *   `square`: as high as it is wide; else it is lower.
  */
 
 import { axisX, axisY, contour, dot, line, plot, ruleY } from "@observablehq/plot";
@@ -40,6 +42,7 @@ const SHADES = new Map([
   [1, shade("data", 24)],
   [3, shade("data", 34)],
 ]);
+const MARGINS = { marginLeft: 56, marginRight: 14, marginTop: 28, marginBottom: 46 }; // pixels, for what stands at the axes
 const NEAR = 24; // pixels from a sample within which a click chooses it
 
 const kinds = { curves: drawCurves, boundary: drawBoundary };
@@ -97,7 +100,7 @@ function drawCurves(spec, width) {
     ...(curve.faint ? { ...STYLES[i % STYLES.length], ...FAINT } : STYLES[i % STYLES.length]),
   }));
   const svg = plot({
-    ...frame(width, Math.round(Math.min(width * 0.7, 420))),
+    ...frame(width, spec.square ? squareHeight(width) : Math.round(Math.min(width * 0.7, 420))),
     x: { domain: extent(shown) },
     y: { type: spec.log ? "log" : "linear", nice: true },
     marks: [
@@ -131,13 +134,11 @@ function extent(shown) {
 function drawBoundary(spec, width) {
   const { low, high, scores, samples } = spec;
   const across = high[0] - low[0];
-  const options = frame(width, 0);
-  const inner = width - options.marginLeft - options.marginRight;
+  const inner = width - MARGINS.marginLeft - MARGINS.marginRight;
   const same = (inner * (high[1] - low[1])) / across; // the height where both axes have the same scale
-  const height = Math.min(Math.max(same, 0.7 * inner), inner) + options.marginTop + options.marginBottom;
+  const lower = squareHeight(width) - inner + Math.min(Math.max(same, 0.7 * inner), inner);
   const svg = plot({
-    ...options,
-    height: Math.round(height),
+    ...frame(width, spec.square ? squareHeight(width) : Math.round(lower)),
     x: { domain: [low[0], high[0]] },
     y: { domain: [low[1], high[1]] },
     marks: [
@@ -192,14 +193,17 @@ function rings(samples, r, strokeWidth) {
   return dot(samples, { x: "0", y: "1", r, strokeWidth, stroke: "var(--ink)", fill: "none" });
 }
 
+/** The height at which the plane between the axes is a square. */
+function squareHeight(width) {
+  const { marginLeft, marginRight, marginTop, marginBottom } = MARGINS;
+  return width - marginLeft - marginRight + marginTop + marginBottom;
+}
+
 function frame(width, height) {
   return {
     width,
     height,
-    marginLeft: 56,
-    marginRight: 14,
-    marginTop: 28,
-    marginBottom: 46,
+    ...MARGINS,
     style: { fontSize: "14px", color: "var(--ink)", background: "none", overflow: "visible" },
   };
 }

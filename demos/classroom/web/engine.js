@@ -10,7 +10,7 @@ import { finish } from "./finish.js";
 import { step } from "./step.js";
 import { texts } from "./texts.js";
 
-const START = 'class Value:\n    """A number that can be computed with."""\n';
+const START = texts.engine.start;
 const LAST = steps.length + 1;
 
 export function mount(place, { python, store, route }) {
@@ -127,7 +127,11 @@ function showStep(place, links, number, { python, store, work }) {
     page.clear();
   }
 
+  // With the file open in two tabs, the last letter typed in one would undo the work in the other.
+  const unwatch = store.watch("engine.code", () => (text.code = work.code));
+
   return () => {
+    unwatch();
     text.destroy();
     tried.destroy();
   };

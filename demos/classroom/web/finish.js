@@ -24,10 +24,12 @@ export function finish(place, { python, work }) {
     const stop = element("button", { type: "button", hidden: true, onclick: halt }, texts.python.stop);
     const figures = {};
     let stopped = false;
+    let late; // a timer
 
     async function train() {
       stopped = false;
       await whileRunning(start, stop, said, go);
+      clearTimeout(late); // it is not for the next training
     }
 
     async function go() {
@@ -52,7 +54,8 @@ export function finish(place, { python, work }) {
 
     function halt() {
       stopped = true; // when this epoch is done; one that does not end is interrupted
-      setTimeout(() => stop.hidden || python.stop(), PATIENCE);
+      clearTimeout(late);
+      late = setTimeout(() => python.stop(), PATIENCE);
     }
 
     const buttons = element("div", { className: "bar" }, start, stop);

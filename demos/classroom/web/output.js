@@ -52,8 +52,8 @@ async function showFormula(place, { latex, text }) {
   const here = element("div", { className: "formula" }, element("pre", { className: "text" }, text));
   place.append(here);
   const { default: katex } = await import("katex");
-  here.innerHTML = DOMPurify.sanitize(katex.renderToString(latex, { output: "mathml", displayMode: true, throwOnError: false }), {
-    USE_PROFILES: { mathMl: true },
+  here.innerHTML = DOMPurify.sanitize(katex.renderToString(latex, { displayMode: true, throwOnError: false }), {
+    USE_PROFILES: { html: true, svg: true, mathMl: true },
     ADD_TAGS: ["semantics", "annotation"],
   });
 }

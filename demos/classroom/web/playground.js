@@ -53,8 +53,8 @@ export function mount(place, { python, route }) {
   const warning = element("p", { className: "warning", role: "alert", hidden: true });
   const question = element("div", { className: "question", role: "status" });
   const form = controls(turn);
-  const boundary = figure({ kind: "boundary", title: words.boundary, low: [-1.5, -1], high: [2.5, 1.5], scores: [], samples: [] });
-  const curves = figure({ kind: "curves", title: words.curves, xlabel: words.axes.updates, ylabel: words.ylabel, curves: [] });
+  const boundary = figure({ kind: "boundary", square: true, title: words.boundary, low: [-1.5, -1], high: [2.5, 1.5], scores: [], samples: [] });
+  const curves = figure({ kind: "curves", square: true, title: words.curves, xlabel: words.axes.updates, ylabel: words.ylabel, curves: [] });
   const tableSays = element("p", { className: "says" }, words.loading);
   const table = sharesTable();
   const below = element("section", { className: "batch" }, element("h3", {}, words.table), tableSays, table);
@@ -95,6 +95,7 @@ export function mount(place, { python, route }) {
     gone = true;
     pause();
     cancelAnimationFrame(frame);
+    table.destroy();
     python.removeEventListener("gone", restart);
   };
 
@@ -168,6 +169,7 @@ export function mount(place, { python, route }) {
   }
 
   function start() {
+    if (gone) return;
     if (state?.diverged) begin();
     const { ask: call, every } = SPEEDS[speed.value];
     const mine = (player = {});
@@ -219,6 +221,7 @@ export function mount(place, { python, route }) {
     warn();
     boundary.update({
       kind: "boundary",
+      square: true,
       title: words.boundary,
       low: fixed.low,
       high: fixed.high,
@@ -229,6 +232,7 @@ export function mount(place, { python, route }) {
     });
     curves.update({
       kind: "curves",
+      square: true,
       title: words.curves,
       xlabel: words.axes[axis.value],
       ylabel: words.ylabel,
@@ -296,7 +300,6 @@ export function mount(place, { python, route }) {
   /** What can be pressed, and what is written on it. */
   function update() {
     play.textContent = player ? words.pause : words.play;
-    place.dataset.playing = Boolean(player);
   }
 
   function keepCurve() {
@@ -312,6 +315,7 @@ export function mount(place, { python, route }) {
   /** Write the settings into the address, so that it can be sent to somebody. */
   function remember() {
     last = settings;
+    if (gone) return; // the address is another part's by now
     const changed = toAddress(settings);
     history.replaceState(null, "", `#playground${changed && "/"}${changed}`);
   }

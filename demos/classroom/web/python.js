@@ -9,7 +9,7 @@ const PATIENCE = 1500; // milliseconds that an interrupted cell may take to end
  * because a fresh interpreter was started.
  */
 export class Python extends EventTarget {
-  /** "loading" | "idle" | "running" */
+  /** "loading" | "idle" | "running" | "missing", where it could not be loaded */
   state = "loading";
   /** The number of interpreters before this one. */
   generation = 0;
@@ -20,6 +20,7 @@ export class Python extends EventTarget {
   #interrupt; // shared with the worker: 2 interrupts it. None where the page is not isolated
   #waiting = new Map(); // by number: what the worker was asked for
   #asked = 0;
+  #follow = () => {}; // lets whoever waits for an interpreter that never was ready wait for the next one
 
   constructor() {
     super();
@@ -67,8 +68,10 @@ export class Python extends EventTarget {
     this.#worker.terminate();
     this.generation += 1;
     const ended = [...this.#waiting.values()];
+    const follow = this.#follow;
     this.#waiting.clear();
     this.#start();
+    follow(this.ready);
     for (const { message, resolve, reject } of ended) {
       if (message.type === "run") resolve(why);
       else reject(new Error(why));
@@ -87,8 +90,10 @@ export class Python extends EventTarget {
     this.#worker = worker;
     this.#interrupt = buffer && new Uint8Array(buffer);
     this.ready = new Promise((resolve, reject) => {
+      this.#follow = resolve;
       const fail = (message) => {
         const error = new Error(texts.python.missing(message));
+        this.#change("missing");
         reject(error);
         this.dispatchEvent(new CustomEvent("failure", { detail: error.message }));
       };
@@ -98,6 +103,7 @@ export class Python extends EventTarget {
           URL.revokeObjectURL(address);
           worker.postMessage({ type: "start", buffer, root: document.baseURI });
         } else if (data.type === "ready") {
+          worker.onerror = null; // what goes wrong from now on is a cell's
           this.#change("idle");
           resolve();
         } else if (data.type === "failure") fail(data.message);
@@ -109,7 +115,8 @@ export class Python extends EventTarget {
   }
 
   async #ask(message, onOutput) {
-    await this.ready;
+    do await this.ready;
+    while (this.state === "loading");
     const id = ++this.#asked;
     const entry = { message, onOutput };
     entry.promise = new Promise((resolve, reject) => Object.assign(entry, { resolve, reject }));

@@ -19,7 +19,8 @@ const NAMES = `17px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
 /**
  * A table on a canvas, for thousands of numbers that change many times a second. `update({names, units, weights, batch})`
  * draws it; `batch` is as classroom/playground.py has it. A column that is clicked, or Enter in one, sends the event
- * "choose" with the sample's number. What the pointer or the cursor is at is told in a line below.
+ * "choose" with the sample's number. What the pointer or the cursor is at is told in a line below. `destroy()` lets go
+ * of the page.
  */
 export function sharesTable() {
   const canvas = element("canvas", { tabIndex: 0, role: "application" });
@@ -32,7 +33,8 @@ export function sharesTable() {
   let grid; // where what is
 
   new ResizeObserver(draw).observe(place);
-  new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  const themes = new MutationObserver(draw);
+  themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   canvas.addEventListener("pointermove", (event) => point(cellAt(event)));
   canvas.addEventListener("pointerleave", () => point(null));
   canvas.addEventListener("click", (event) => choose(cellAt(event)));
@@ -45,6 +47,7 @@ export function sharesTable() {
     said.ariaLive = "off"; // a screen reader would read every number that passes
     draw();
   };
+  whole.destroy = () => themes.disconnect();
   return whole;
 
   function draw() {

@@ -1,5 +1,5 @@
-// Every English text of the page's frame, in one object, so that it can be translated. The lesson's text is in
-// demos/lesson.ipynb.
+// Every English text of the page's frame, in one object, so that it can be translated. Where the other texts are, says
+// docs/classroom.md.
 
 export const texts = {
   title: "micrograd",
@@ -12,11 +12,10 @@ export const texts = {
   close: "Close",
 
   python: {
-    states: { loading: "Python is loading …", idle: "Python is ready", running: "Python is running …" },
+    states: { loading: "Python is loading …", idle: "Python is ready", running: "Python is running …", missing: "Python is missing" },
     stop: "Stop",
     restart: "Restart Python",
     restartHint: "Clears all variables",
-    stopped: "Stopped.",
     stoppedAnew: "Stopped. For that Python was started anew, so the variables of earlier cells are gone.",
     restarted: "Python was started anew, so the variables of earlier cells are gone.",
     broken: (message) => `Python broke down (${message}) and was started anew, so the variables of earlier cells are gone.`,
@@ -169,7 +168,6 @@ export const texts = {
       `A column is what one sample adds to each gradient: its δ · x, divided by B = ${size} since the mean is taken. The sum of the columns is the gradient; the optimizer changes the weights by it, once.`,
     tableSum: "A column is what one sample adds to each gradient: its δ · x. The sum of the columns is the gradient; the optimizer changes the weights by it, once.",
     tableLabel: (rows, columns) => `Table of ${rows} parameters and ${columns} samples. Arrow keys move, Enter shows the sample.`,
-    sample: "sample",
     samples: (count) => `${count} samples`,
     total: "sum",
     totalSoFar: "so far",
@@ -243,6 +241,7 @@ export const texts = {
     graph: "Its graph, with the right gradients",
     printed: "Your file printed",
     marks: { holds: "holds", wrong: "wrong", "to write": "still to write", extra: "not asked for", "not run": "not tried yet" },
+    start: 'class Value:\n    """A number that can be computed with."""\n',
     try: "Try your class",
     tryCode: "a = Value(2.0)\nb = Value(-3.0)\ny = a * b\ny.data\n",
     tryLabel: "Code that uses your class",

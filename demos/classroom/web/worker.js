@@ -27,7 +27,7 @@ async function start({ root, buffer }) {
   try {
     viz = instance();
     const at = (path) => new URL(path, root).href;
-    const files = fetch(at("python.zip")).then((response) => response.arrayBuffer());
+    const files = read(at("python.zip"));
     const { loadPyodide } = await import(at("pyodide/pyodide.mjs"));
     const python = await loadPyodide({ indexURL: at("pyodide/") });
     python.unpackArchive(await files, "zip", { extractDir: PACKAGES });
@@ -38,6 +38,12 @@ async function start({ root, buffer }) {
   } catch (error) {
     post({ type: "failure", message: error.message });
   }
+}
+
+async function read(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return response.arrayBuffer();
 }
 
 function lock() {

@@ -179,7 +179,7 @@ def compare(code: str) -> dict[str, Any]:
         graph: the code whose gradients are compared.
         gradients: for each value in it, [name, the learner's, ours].
         milliseconds: [the learner's, ours], for building that graph and going back through it.
-        levels: of ``micrograd.conformance``, each with level, title, holds, wrong, missing, passed.
+        levels: of ``micrograd.conformance``, each with level, title, holds, wrong, passed.
     """
     answer: dict[str, Any] = {"graph": GRAPH.strip(), "gradients": [], "milliseconds": [], "levels": []}
 
@@ -217,7 +217,6 @@ def _levels(module: ModuleType) -> list[dict[str, Any]]:
             "title": LEVELS[standing.level - 1].title,
             "holds": standing.holds,
             "wrong": standing.wrong,
-            "notOffered": standing.not_offered,
             "passed": standing.passed,
         }
         for standing in standings(results, offers_of(adapter))

@@ -75,7 +75,7 @@ def _read(path: Path) -> Step:
     return Step(
         number=int(path.stem.removeprefix("step_")),
         cases=tuple(cases),
-        in_turn="each" in settings,
+        in_turn=settings.get("order") == "in turn",
         requires=frozenset(settings.get("requires", "").split()),
         solution=path.with_suffix(".py").read_text(encoding="utf-8"),
     )
