@@ -14,12 +14,12 @@ mpl.use("Agg")  # demos write files; no window is needed
 
 import matplotlib.pyplot as plt
 import numpy as np
+from curves import in_words, named_curves
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from micrograd import evaluate, no_grad
 from micrograd.pictures.palette import DATA, GRADIENT
-from micrograd.train import History
 
 INK = "#222222"
 
@@ -67,25 +67,13 @@ def show_loss(losses, title: str = "Loss", log: bool = False) -> Chart:
         title: stands above the picture.
         log: whether the axis of the loss is logarithmic.
     """
-    if isinstance(losses, History):
-        named = {"train": losses.loss} | ({"held out": losses.held_out_loss} if losses.held_out_loss else {})
-    elif isinstance(losses, dict):
-        named = {name: curve.loss if isinstance(curve, History) else curve for name, curve in losses.items()}
-    else:
-        got = type(losses).__name__
-        raise TypeError(f'show_loss: expected a History or curves by name, got {got}; write {{"train": losses}}')
-    if not 1 <= len(named) <= len(STYLES):
-        raise ValueError(f"show_loss: expected 1 to {len(STYLES)} curves, got {len(named)}")
-    for name, numbers in named.items():
-        if not len(numbers):
-            raise ValueError(f"show_loss: expected one loss at least, got none in {name!r}")
+    named = named_curves(losses)
     fig, [[ax]] = figure(1, width=7, height=3.8)
     settings = {"yscale": "log"} if log else {"ylim": (0, None)}
     points = {name: (range(1, len(numbers) + 1), numbers) for name, numbers in named.items()}
     curves(ax, points, title, "epoch", "mean loss", **settings)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, numbers in named.items()]
-    return Chart(fig, f"{title}: {', '.join(texts)}")
+    return Chart(fig, in_words(title, named))
 
 
 def show_boundary(score, samples, title: str = "Decision boundary") -> Chart:

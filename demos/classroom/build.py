@@ -75,7 +75,8 @@ def install(target: Path, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run([*pip, "install", "--no-deps", "--no-compile", "--target", str(target), str(source), *PACKAGES])
     shutil.copytree(HERE / "python" / "classroom", target / "classroom", ignore=NO_CACHE)
-    shutil.copy(ROOT / "demos" / "datasets.py", target)
+    for name in ("datasets.py", "curves.py"):  # which the notebook imports, too
+        shutil.copy(ROOT / "demos" / name, target)
     shutil.copy(HERE / "python" / "classroom" / "plots.py", target)  # the lesson imports it under this name
     shutil.copytree(HERE / "engine", target / "classroom" / "engine", ignore=NO_CACHE)
 

@@ -1,25 +1,16 @@
 // The playground's controls, and the settings in the address.
 
+import shared from "../python/classroom/playground.json";
+
 import { element } from "./dom.js";
 import { texts } from "./texts.js";
 
-// As in classroom/playground.py, which checks them.
-export const DEFAULTS = {
-  batch: 10,
-  rate: 1,
-  reduction: "mean",
-  optimizer: "SGD",
-  hidden: [4],
-  activation: "tanh",
-  data: "moons",
-  noise: 0.1,
-  seed: 2,
-};
-export const FRESH = ["hidden", "activation", "data", "noise", "seed"]; // changing one of these starts a new training
-export const SAMPLES = 60;
+// What classroom/playground.py begins with, and how far it goes.
+const { live, fresh, widest: WIDEST, deepest: DEEPEST } = shared;
+export const SAMPLES = shared.samples;
+export const DEFAULTS = { ...live, ...fresh };
+export const FRESH = Object.keys(fresh); // changing one of these starts a new training
 const RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30];
-const WIDEST = 8;
-const DEEPEST = 3;
 
 const words = texts.playground;
 

@@ -39,7 +39,7 @@ addEventListener("hashchange", () => {
 });
 show();
 offerNewVersion();
-python.ready.then(() => navigator.serviceWorker?.controller?.postMessage("keep all files"));
+python.ready.then(() => navigator.serviceWorker?.controller?.postMessage("keep all files")).catch(() => {}); // a notice tells it
 
 function show() {
   const [part, ...route] = location.hash.slice(1).split("/");

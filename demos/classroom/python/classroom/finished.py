@@ -14,6 +14,7 @@ from datasets import moons
 
 import micrograd
 from classroom.learner import FileError, line_of, load, printed, problem, said
+from classroom.plots import boundary_spec, curves_spec
 from classroom.steps import STEPS, adapter_of
 from micrograd.conformance.cases import CASES, LEVELS
 from micrograd.conformance.run import offers_of, run_case, standings
@@ -144,30 +145,10 @@ def _problem_of(work: Callable[[], None]) -> dict[str, Any] | None:
 
 
 def _charts(training: Training, boundary: bool) -> list[dict[str, Any]]:
-    epochs = list(range(1, len(training.losses) + 1))
-    charts: list[dict[str, Any]] = [
-        {
-            "kind": "curves",
-            "title": "Mean loss",
-            "xlabel": "epoch",
-            "ylabel": "squared error",
-            "curves": [{"name": "train", "x": epochs, "y": list(training.losses)}],
-        }
-    ]
+    charts = [curves_spec({"train": list(training.losses)}, "Mean loss", "squared error")]
     if boundary:
-        low, high = ([bound(x[i] for x, _ in training.test) for i in (0, 1)] for bound in (min, max))
-        low, high = [edge - 0.4 for edge in low], [edge + 0.4 for edge in high]
-        xs, ys = ([low[i] + (high[i] - low[i]) * k / (CELLS - 1) for k in range(CELLS)] for i in (0, 1))
-        charts.append(
-            {
-                "kind": "boundary",
-                "title": "Held-out samples, and what the network says",
-                "low": low,
-                "high": high,
-                "scores": [[training.score([x, y]) for x in xs] for y in ys],
-                "samples": [[*x, y] for x, y in training.test],
-            }
-        )
+        title = "Held-out samples, and what the network says"
+        charts.append(boundary_spec(training.score, training.test, title, CELLS))
     return charts
 
 

@@ -10,23 +10,27 @@ can hold, for they are called from a page.
 (6, 1.0, 10)
 """
 
+import json
 import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from datasets import circles, clouds, moons, quadrants
 
+from classroom.plots import bounds, grid
 from micrograd import data, draw, losses, nn, no_grad, ops, optim
 from micrograd.engine import set_data, set_grad
 from micrograd.pictures.formula import part_name, symbol
 from micrograd.samples import uncollected
 
-SAMPLES = 60
+# What the page's controls begin with, and how far they go: web/controls.js reads the same file.
+_SHARED = json.loads(Path(__file__).with_name("playground.json").read_text(encoding="utf-8"))
+SAMPLES: int = _SHARED["samples"]
 GRID = 30  # the scores of GRID × GRID points make the picture of the decision boundary
-MARGIN = 0.4  # how far the picture reaches beyond the samples
 POINTS = 600  # the most that a loss curve is made of
 FAST = 0.05  # seconds that ``advance`` takes if nobody says how many
 
@@ -41,8 +45,8 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 ACTIVATIONS = {"tanh": "xavier", "relu": "he", "sigmoid": "xavier", "linear": "xavier"}
 
 # Changing one of these goes on with the training; changing one of the others starts a new one.
-LIVE = {"batch": 10, "rate": 1.0, "reduction": "mean", "optimizer": "SGD"}
-DEFAULTS: dict[str, Any] = {**LIVE, "hidden": [4], "activation": "tanh", "data": "moons", "noise": 0.1, "seed": 2}
+LIVE: dict[str, Any] = _SHARED["live"]
+DEFAULTS: dict[str, Any] = {**LIVE, **_SHARED["fresh"]}
 
 _CHOICES = {
     "reduction": ["mean", "sum"],
@@ -52,7 +56,7 @@ _CHOICES = {
 }
 _RANGES = {"batch": (1, SAMPLES), "rate": (0, 1000), "noise": (0, 1), "seed": (0, 10**6)}
 _WHOLE = ("batch", "seed")
-_WIDEST, _DEEPEST = 8, 3
+_WIDEST, _DEEPEST = _SHARED["widest"], _SHARED["deepest"]
 
 
 class Run:
@@ -77,10 +81,7 @@ class Run:
         self.samples = DATA_SETS[settings["data"]](SAMPLES, settings["noise"], settings["seed"])
         self.model = _model([2, *settings["hidden"], 1], settings["activation"], settings["seed"])
         self.parameters = self.model.parameters()
-        self.low, self.high = (
-            [bound([x[i] for x, _ in self.samples]) + margin for i in (0, 1)]
-            for bound, margin in ((min, -MARGIN), (max, MARGIN))
-        )
+        self.low, self.high = bounds(self.samples)
         self.updates = self.seen = 0
         self.order: Sequence[int]
         self.shares: list[list[float]]
@@ -236,7 +237,7 @@ class Run:
 
     def scores(self) -> list[list[float]]:
         """The network's scores on a grid: a row for each x₂ from low to high, in it a number for each x₁."""
-        x1, x2 = ([low + (high - low) * i / (GRID - 1) for i in range(GRID)] for low, high in zip(self.low, self.high))
+        x1, x2 = grid(self.low, self.high, GRID)
         outputs = self.outputs([x1 * GRID, [x for x in x2 for _ in range(GRID)]])
         flat = [round(min(1e6, max(-1e6, score)), 3) for score in outputs]  # what a colour tells; JSON has no inf
         return [flat[i : i + GRID] for i in range(0, GRID * GRID, GRID)]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from curves import in_words, named_curves
+
 from micrograd import evaluate, no_grad
 from micrograd.train import History
 
-MOST_CURVES = 4
 RESOLUTION = 40  # scores along each side of the picture
-MARGIN = 0.4
+MARGIN = 0.4  # how far a picture reaches beyond the samples
 
 
 class Chart:
@@ -37,25 +38,14 @@ def show_loss(losses: History | dict[str, Any], title: str = "Loss", log: bool =
         title: stands above the picture.
         log: whether the axis of the loss is logarithmic.
     """
-    if isinstance(losses, History):
-        named = {"train": losses.loss} | ({"held out": losses.held_out_loss} if losses.held_out_loss else {})
-    elif isinstance(losses, dict):
-        named = {name: curve.loss if isinstance(curve, History) else curve for name, curve in losses.items()}
-    else:
-        got = type(losses).__name__
-        raise TypeError(f'show_loss: expected a History or curves by name, got {got}; write {{"train": losses}}')
-    if not 1 <= len(named) <= MOST_CURVES:
-        raise ValueError(f"show_loss: expected 1 to {MOST_CURVES} curves, got {len(named)}")
-    for name, numbers in named.items():
-        if not len(numbers):
-            raise ValueError(f"show_loss: expected one loss at least, got none in {name!r}")
-    curves = [
-        {"name": name, "x": list(range(1, len(numbers) + 1)), "y": [float(number) for number in numbers]}
-        for name, numbers in named.items()
-    ]
-    texts = [f"{name} from {numbers[0]:.2f} to {numbers[-1]:.2f}" for name, numbers in named.items()]
-    labels = {"title": title, "xlabel": "epoch", "ylabel": "mean loss"}
-    return Chart({"kind": "curves", **labels, "log": log, "curves": curves}, f"{title}: {', '.join(texts)}")
+    named = named_curves(losses)
+    return Chart(curves_spec(named, title, "mean loss", log), in_words(title, named))
+
+
+def curves_spec(named: dict[str, list[float]], title: str, ylabel: str, log: bool = False) -> dict[str, Any]:
+    """What ``charts.js`` draws of curves by name, one number an epoch."""
+    curves = [{"name": name, "x": list(range(1, len(ys) + 1)), "y": ys} for name, ys in named.items()]
+    return {"kind": "curves", "title": title, "xlabel": "epoch", "ylabel": ylabel, "log": log, "curves": curves}
 
 
 def show_boundary(score: Callable[[Any], Any], samples: Sequence[Any], title: str = "Decision boundary") -> Chart:
@@ -63,12 +53,37 @@ def show_boundary(score: Callable[[Any], Any], samples: Sequence[Any], title: st
 
     ``score`` is a model with two inputs and one output, or a function of a point.
     """
-    low = [min([x[i] for x, _ in samples]) - MARGIN for i in (0, 1)]
-    high = [max([x[i] for x, _ in samples]) + MARGIN for i in (0, 1)]
-    xs, ys = ([low[i] + (high[i] - low[i]) * k / (RESOLUTION - 1) for k in range(RESOLUTION)] for i in (0, 1))
     with no_grad():
-        scores = [[float(score([x, y])) for x in xs] for y in ys]
+        spec = boundary_spec(score, samples, title)
     right = sum([(y > 0) == (evaluate(score, [x]) > 0) for x, y in samples])
-    spec = {"kind": "boundary", "title": title, "low": low, "high": high, "scores": scores}
-    spec["samples"] = [[float(x[0]), float(x[1]), int(y)] for x, y in samples]
     return Chart(spec, f"{title}: {right} of {len(samples)} samples are on the side of their class")
+
+
+def boundary_spec(
+    score: Callable[[Any], Any], samples: Sequence[Any], title: str, resolution: int = RESOLUTION
+) -> dict[str, Any]:
+    """What ``charts.js`` draws of a score in the plane, at ``resolution`` points along each side."""
+    low, high = bounds(samples)
+    xs, ys = grid(low, high, resolution)
+    return {
+        "kind": "boundary",
+        "title": title,
+        "low": low,
+        "high": high,
+        "scores": [[float(score([x, y])) for x in xs] for y in ys],
+        "samples": [[float(x[0]), float(x[1]), int(y)] for x, y in samples],
+    }
+
+
+def bounds(samples: Sequence[Any]) -> tuple[list[float], list[float]]:
+    """The corners [x₁, x₂] of a picture that holds the points of all samples, with a margin."""
+    points = [x for x, _ in samples]
+    return [min([x[i] for x in points]) - MARGIN for i in (0, 1)], [
+        max([x[i] for x in points]) + MARGIN for i in (0, 1)
+    ]
+
+
+def grid(low: Sequence[float], high: Sequence[float], resolution: int) -> tuple[list[float], list[float]]:
+    """Numbers from low to high, ``resolution`` for x₁ and as many for x₂."""
+    xs, ys = ([a + (b - a) * k / (resolution - 1) for k in range(resolution)] for a, b in zip(low, high))
+    return xs, ys
